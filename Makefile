@@ -1,0 +1,68 @@
+# `make run`: from nothing to a champion model. `make help` lists everything.
+# Needs Python 3.11, make and git; all else is installed into .venv from hashed requirement files.
+
+PYTHON ?= python3.11
+DOMAIN ?= chicago_crime
+UPSTREAM ?= sandbox
+PORT ?= 3000
+VENV := .venv/bin
+OPTIONS = --upstream $(UPSTREAM) $(if $(REPLAY),--replay "$(REPLAY)") $(if $(PARTITION),--partition $(PARTITION))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run dev mlflow test check format bench lock clean
+
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+setup: .venv/.ready .env  ## Install everything into .venv, write .env
+
+run: setup  ## From raw rows to the champion (DOMAIN=, UPSTREAM=sandbox|live, PARTITION=2017-12, REPLAY=folder)
+	@$(VENV)/mlops-assets run $(DOMAIN) $(OPTIONS)
+
+dev: setup  ## The Dagster UI with its daemon on 127.0.0.1:3000 (PORT=), the sandbox beside it
+	@$(VENV)/mlops-assets dev --port $(PORT) --upstream $(UPSTREAM) $(if $(REPLAY),--replay "$(REPLAY)")
+
+mlflow: setup  ## The MLflow UI on 127.0.0.1:5000
+	@$(VENV)/mlops-assets mlflow
+
+test: setup  ## All tests
+	@$(VENV)/python -m pytest
+
+check: setup  ## Everything that CI checks besides the tests
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+	@$(VENV)/lint-imports
+	@$(VENV)/dg check defs
+
+format: setup  ## Format the code
+	@$(VENV)/ruff check --fix .
+	@$(VENV)/ruff format .
+
+bench: setup  ## Ratios measured in one run (DATA=folder of real exports)
+	@$(VENV)/python -m benchmarks $(if $(DATA),--data "$(DATA)")
+
+lock: .venv/.uv  ## Resolve the requirement files anew
+	$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --extra cloud --group dev --upgrade pyproject.toml --output-file requirements/dev.txt
+	$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --extra cloud --constraint requirements/dev.txt pyproject.toml --output-file requirements/app.txt
+
+clean:  ## Remove the virtual environment and caches; .mlops and .env stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+.venv/.uv:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: install Python 3.11, or name it: make PYTHON=python3 ..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || { echo "$(PYTHON) is not Python 3.11 or 3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(VENV)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+	@touch $@
+
+.venv/.ready: .venv/.uv requirements/dev.txt pyproject.toml
+	$(VENV)/uv pip install --quiet --python $(VENV)/python --require-hashes --requirement requirements/dev.txt
+	$(VENV)/uv pip install --quiet --python $(VENV)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.env: .venv/.ready .env.example
+	@$(VENV)/mlops-assets init
+	@touch $@
