@@ -1,0 +1,6 @@
+"""The one registry of systems. Imports specs only, so that serving can read it without Dagster."""
+
+from mlops_assets.domain import Domain
+from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
+
+DOMAINS: dict[str, Domain] = {domain.name: domain for domain in (CHICAGO_CRIME,)}

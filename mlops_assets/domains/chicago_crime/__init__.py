@@ -1,0 +1,1 @@
+"""Chicago crime: will a reported crime lead to an arrest?"""

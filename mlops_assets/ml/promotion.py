@@ -1,0 +1,28 @@
+"""The decision whether a challenger becomes champion. Pure: two sets of metrics on the same rows in, decision and reasons out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlops_assets.domain import Gates
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`promote`, and why or why not, in words for people."""
+
+    promote: bool
+    reason: str
+
+
+def decide(challenger: Mapping[str, float], champion: Mapping[str, float] | None, gates: Gates) -> Decision:
+    """Promote if every absolute gate is reached and, where there is a champion, the gate metric is strictly better than its."""
+    short = [
+        f"{metric} {challenger[metric]:.4f} is below {minimum:g}" for metric, minimum in gates.minimum.items() if challenger[metric] < minimum
+    ]
+    if short:
+        return Decision(False, "; ".join(short))
+    own = challenger[gates.metric]
+    if champion is None:
+        return Decision(True, f"the first champion: every gate is reached, {gates.metric} {own:.4f}")
+    comparison = f"{gates.metric} {own:.4f} against the champion's {champion[gates.metric]:.4f} on the same rows"
+    return Decision(own > champion[gates.metric], comparison)

@@ -1,0 +1,257 @@
+"""The model registry: log a served model, register it with its provenance, name it by alias, find it again. MLflow client in, version out.
+
+Lineage and serving share this module. It knows MLflow and models, and nothing of orchestration. The only module here that imports mlflow,
+apart from `pyfunc.py`, which MLflow itself runs.
+"""
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+# MLflow reads these once, at import: no telemetry, no pickles, nothing printed on a terminal. What is set already stays.
+os.environ.update(
+    {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        **os.environ,
+    }
+)
+
+import mlflow
+import pandas as pd
+from filelock import FileLock
+from mlflow import MlflowClient, MlflowException
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.models import Model, ModelSignature
+from mlflow.models.model import ModelInfo
+from mlflow.types import ColSpec, Schema
+
+from mlops_assets.domain import RequestField
+from mlops_assets.ml.provenance import Provenance, library_versions, upstream_tag
+
+if TYPE_CHECKING:
+    from mlflow.pyfunc import PyFuncModel
+
+    from mlops_assets.ml.served import ServedModel
+
+for _logger in ("mlflow", "alembic"):
+    logging.getLogger(_logger).setLevel(logging.WARNING)
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+
+PACKAGE = Path(__file__).resolve().parent.parent
+SQLITE = "sqlite:///"
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A registered version and the way back from it to the raw partitions."""
+
+    name: str
+    version: int
+    aliases: tuple[str, ...]
+    run_id: str
+    """The MLflow run that logged the model."""
+    provenance: Provenance
+
+
+def connect(tracking_uri: str) -> MlflowClient:
+    """A client of the tracking server and registry at `tracking_uri`, which becomes the process's default.
+
+    For a SQLite file the folder is made, and on first use the database; MLflow does not guard that against a second process.
+    """
+    mlflow.set_tracking_uri(tracking_uri)
+    if not tracking_uri.startswith(SQLITE):
+        return MlflowClient(tracking_uri)
+    database = Path(tracking_uri.removeprefix(SQLITE))
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{database}.lock"), _imports_of_mlflow():
+        return MlflowClient(tracking_uri)
+
+
+def create_experiment(client: MlflowClient, name: str, artifact_location: str | None) -> None:
+    """Makes the experiment unless it is there; `artifact_location` is a URI, None leaves it to the server."""
+    if client.get_experiment_by_name(name) is None:
+        _unless_it_exists(lambda: client.create_experiment(name, artifact_location=artifact_location))
+
+
+def log_served_model(served: "ServedModel", *, run_id: str, request: Sequence[RequestField], name: str = "model") -> ModelInfo:
+    """Logs the model under the run as a pyfunc model that takes raw records; `model_uri` of the answer is what `register` takes.
+
+    Logged with it: the signature, an example record, exact versions of the libraries, and the code of this package, so that
+    `mlflow models serve` needs nothing else. Raises what `predict` raises if the model cannot score its own example.
+    """
+    from mlops_assets.ml.persistence import dumps  # skops imports all of scikit-learn, which looking up versions does not need
+
+    example = pd.DataFrame([{item.name: item.example for item in request}])
+    served.predict(example)
+    archive_bytes = dumps(served)
+    client = MlflowClient()
+    experiment_id = client.get_run(run_id).info.experiment_id  # without an active run MLflow would take the default experiment
+    model = client.create_logged_model(experiment_id, name, source_run_id=run_id)
+    with TemporaryDirectory() as folder:
+        archive = Path(folder) / "served.skops"
+        archive.write_bytes(archive_bytes)
+        logged: ModelInfo = Model.log(
+            artifact_path=None,
+            name=name,
+            flavor=_pyfunc(),
+            run_id=run_id,
+            model_id=model.model_id,
+            python_model=str(PACKAGE / "ml" / "pyfunc.py"),
+            artifacts={"served": str(archive)},
+            code_paths=[str(PACKAGE)],
+            pip_requirements=[f"{library}=={installed}" for library, installed in library_versions().items()],
+            signature=model_signature(request),
+            input_example=example,
+        )
+    return logged
+
+
+def model_signature(request: Sequence[RequestField]) -> ModelSignature:
+    """The raw record in; probability (double) and label (boolean) out."""
+    inputs = Schema([ColSpec(item.type, item.name, required=item.required) for item in request])
+    return ModelSignature(inputs=inputs, outputs=Schema([ColSpec("double", "probability"), ColSpec("boolean", "label")]))
+
+
+def register(
+    client: MlflowClient, name: str, model_uri: str, *, run_id: str, provenance: Provenance, description: str = ""
+) -> ModelVersion:
+    """A new version of `name`, which is made if it does not exist."""
+    _unless_it_exists(lambda: client.create_registered_model(name))
+    return client.create_model_version(
+        name,
+        source=model_uri,
+        run_id=run_id,
+        tags=provenance.to_tags(),
+        description=description,
+        model_id=model_uri.removeprefix("models:/") if model_uri.startswith("models:/m-") else None,
+    )
+
+
+def set_alias(client: MlflowClient, name: str, alias: str, version: int | str) -> None:
+    """Moves `alias` to the version."""
+    client.set_registered_model_alias(name, alias, str(version))
+
+
+def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
+    """The version that carries `alias`; None without such a model or alias."""
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def resolve(client: MlflowClient, reference: str) -> ModelVersion:
+    """The version that `name@alias` or `name/3` names; a bare `name` means its champion.
+
+    LookupError says what there is instead.
+    """
+    name, slash, number = reference.partition("/")
+    name, _, alias = (name, "", "") if slash else reference.partition("@")
+    if not slash:
+        found = by_alias(client, name, alias or CHAMPION)
+    else:
+        found = next((item for item in versions(client, name) if str(item.version) == number), None)
+    if found is None:
+        raise LookupError(f"no model version {reference!r}; {_what_there_is(client, name)}")
+    return client.get_model_version(name, str(found.version))
+
+
+def load(model_uri: str) -> "PyFuncModel":
+    """The pyfunc model at `models:/name@alias`, `models:/name/3` or `models:/<model id>` of the process's default registry."""
+    model: PyFuncModel = _pyfunc().load_model(model_uri)
+    return model
+
+
+def load_served(model_uri: str) -> "ServedModel":
+    """The `ServedModel` inside the pyfunc model at `model_uri`."""
+    model = load(model_uri).unwrap_python_model()  # type: ignore[no-untyped-call]  # mlflow does not annotate it
+    served: ServedModel = model.served
+    return served
+
+
+def trace(client: MlflowClient, reference: str) -> Trace:
+    """From a version back to its run, its code and every upstream partition. LookupError as `resolve`."""
+    found = resolve(client, reference)
+    return Trace(found.name, int(found.version), tuple(sorted(found.aliases)), found.run_id or "", Provenance.from_tags(found.tags))
+
+
+def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
+    """Every version of `name`, oldest first."""
+    return _search_versions(client, f"name = '{name}'")
+
+
+def versions_using(client: MlflowClient, asset: str, partition: str) -> list[ModelVersion]:
+    """Every registered version, of any model, that was made from the partition of the asset (`domain/stage`); oldest first."""
+    return _search_versions(client, f"tags.`{upstream_tag(asset, partition)}` LIKE '%'")
+
+
+def version_with_fingerprint(client: MlflowClient, name: str, fingerprint: str) -> ModelVersion | None:
+    """The newest version of `name` with that fingerprint, or None."""
+    found = _search_versions(client, f"name = '{name}' AND tags.fingerprint = '{fingerprint}'")
+    return max(found, key=lambda item: int(item.version), default=None)
+
+
+def _pyfunc() -> ModuleType:
+    with _imports_of_mlflow():
+        from mlflow.pyfunc import model  # noqa: F401  # loads what mlflow.pyfunc puts off
+    return mlflow.pyfunc
+
+
+@contextmanager
+def _imports_of_mlflow() -> Iterator[None]:
+    """For imports in which MLflow and what it uses warn of their own code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _unless_it_exists(create: Callable[[], Any]) -> None:
+    """Another process may create the same at the same time."""
+    try:
+        create()
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _search_versions(client: MlflowClient, condition: str) -> list[ModelVersion]:
+    return list(
+        _pages(
+            lambda token: client.search_model_versions(
+                condition, max_results=PAGE, order_by=["creation_timestamp ASC", "name ASC", "version_number ASC"], page_token=token
+            )
+        )
+    )
+
+
+def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
+    """The items of all pages; the store may move while it is read, so each page is asked for by the token of the one before."""
+    page = search(None)
+    yield from page
+    while page.token:
+        page = search(page.token)
+        yield from page
+
+
+def _what_there_is(client: MlflowClient, name: str) -> str:
+    models = {model.name: model for model in _pages(lambda token: client.search_registered_models(max_results=PAGE, page_token=token))}
+    if name not in models:
+        return f"registered models: {', '.join(sorted(models)) or 'none'}"
+    numbers = ", ".join(str(item.version) for item in versions(client, name)) or "none"
+    aliases = ", ".join(f"@{alias} = {number}" for alias, number in sorted(models[name].aliases.items())) or "none"
+    return f"{name} has versions: {numbers}; aliases: {aliases}"

@@ -1,0 +1,73 @@
+"""Registering a challenger and judging it against the champion: the registry and the promotion rule brought together."""
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from mlops_assets.domain import Domain
+from mlops_assets.ml import registry
+from mlops_assets.ml.chain import raw_records
+from mlops_assets.ml.evaluate import binary_metrics
+from mlops_assets.ml.persistence import content_hash, dumps
+from mlops_assets.ml.promotion import Decision, decide
+from mlops_assets.ml.served import ServedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision on one version and the metrics it rests on; `champion` is None when there was none."""
+
+    version: str
+    decision: Decision
+    challenger: dict[str, float]
+    champion_version: str | None
+    champion: dict[str, float] | None
+
+
+def register_challenger(
+    client: MlflowClient, domain: Domain, served: ServedModel, *, run_id: str, provenance: registry.Provenance
+) -> tuple[ModelVersion, bool]:
+    """The version of this model, with the alias `challenger`, and whether it is new.
+
+    A version with the same fitted state from the same upstream data versions is kept as it is: registering twice changes nothing.
+    """
+    lineage = repr(sorted((asset, sorted(keys.items())) for asset, keys in provenance.upstream.items()))
+    provenance = replace(provenance, fingerprint=content_hash(dumps(served) + lineage.encode()))
+    version = registry.version_with_fingerprint(client, domain.name, provenance.fingerprint)
+    is_new = version is None
+    if version is None:
+        logged = registry.log_served_model(served, run_id=run_id, request=domain.request)
+        version = registry.register(
+            client, domain.name, logged.model_uri, run_id=run_id, provenance=provenance, description=domain.description
+        )
+    registry.set_alias(client, domain.name, registry.CHALLENGER, version.version)
+    return version, is_new
+
+
+def judge(client: MlflowClient, domain: Domain, version: str, challenger: dict[str, float], test: pd.DataFrame) -> Verdict:
+    """Scores the present champion on the same test rows and decides. The champion itself, judged again, passes without a promotion.
+
+    `challenger` holds the version's metrics on `test`, which is the split's test rows. RuntimeError if the champion cannot be loaded.
+    """
+    present = registry.by_alias(client, domain.name, registry.CHAMPION)
+    if present is None:
+        return Verdict(version, decide(challenger, None, domain.gates), challenger, None, None)
+    champion_version = str(present.version)
+    if champion_version == version:
+        return Verdict(version, Decision(True, "it is the champion already, unchanged"), challenger, champion_version, challenger)
+    champion = _metrics_of(domain, champion_version, test)
+    return Verdict(version, decide(challenger, champion, domain.gates), challenger, champion_version, champion)
+
+
+def _metrics_of(domain: Domain, version: str, test: pd.DataFrame) -> dict[str, float]:
+    try:
+        served = registry.load_served(f"models:/{domain.name}/{version}")
+    except Exception as error:
+        raise RuntimeError(
+            f"the champion {domain.name} version {version} cannot be loaded, so nothing can be compared with it: {error}. "
+            f"Restore its artifacts, or give @champion to a version that loads."
+        ) from error
+    probability = served.predict(raw_records(test, domain))["probability"]
+    return binary_metrics(test[domain.target].to_numpy(), probability.to_numpy(), served.model.threshold)

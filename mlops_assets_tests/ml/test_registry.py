@@ -1,0 +1,262 @@
+"""Tests of the model registry: real MLflow, on SQLite and behind a real server."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
+from mlops_assets.ml import registry
+from mlops_assets.ml.provenance import Provenance, library_versions
+from mlops_assets.ml.registry import CHALLENGER, CHAMPION
+from mlops_assets.ml.served import ServedModel
+
+REQUEST = CHICAGO_CRIME.request
+MODEL = "s3://models/none"
+"""A source for versions whose files nobody reads."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a space in its name."""
+    return tmp_path_factory.mktemp("my registry")
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path) -> MlflowClient:
+    """A client of a new SQLite database."""
+    client = registry.connect(f"sqlite:///{folder / 'mlflow' / 'mlflow.db'}")
+    registry.create_experiment(client, "chicago_crime", (folder / "artifacts").as_uri())
+    return client
+
+
+@pytest.fixture(scope="module")
+def run_id(client: MlflowClient) -> str:
+    """An open run in the experiment."""
+    return str(client.create_run(client.get_experiment_by_name("chicago_crime").experiment_id).info.run_id)
+
+
+@pytest.fixture(scope="module")
+def model_uri(client: MlflowClient, served: ServedModel, run_id: str) -> str:  # noqa: ARG001  # the client sets the default registry
+    """The served model, logged."""
+    return str(registry.log_served_model(served, run_id=run_id, request=REQUEST).model_uri)
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[str]:
+    """The address of a real MLflow server."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    store = ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "server artifacts")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", *store, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        _wait_for(f"{address}/health", process)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]", seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise RuntimeError(f"{url} does not answer")
+
+
+def _provenance(**changes: Any) -> Provenance:
+    values: dict[str, Any] = {
+        "dagster_run_id": "d-1",
+        "partition": "2017-12",
+        "code_version": "c-1",
+        "git_commit": "abc123",
+        "fingerprint": "f-1",
+        "metrics": {"average_precision": 0.1 + 0.2, "mcc": -0.5},
+        "upstream": {
+            "chicago_crime/raw_crimes": {"2017-11": "v11", "2017-12": "v12"},
+            "chicago_crime/raw_police_stations": {"2017-12": "s"},
+        },
+    }
+    return Provenance(**values | changes)
+
+
+def _register(client: MlflowClient, name: str, **changes: Any) -> int:
+    return int(registry.register(client, name, MODEL, run_id="r" * 32, provenance=_provenance(**changes)).version)
+
+
+def test_logged_model_takes_raw_records(model_uri: str, served: ServedModel, raw: pd.DataFrame, crimes: list[dict[str, Any]]) -> None:
+    model = registry.load(model_uri)
+
+    request = raw[[field.name for field in REQUEST]]
+    pd.testing.assert_frame_equal(model.predict(request), served.predict(raw), check_exact=True)
+    record = {name: value for name, value in crimes[0].items() if name != "arrest"}
+    bare = {"date": record["date"], "domestic": None}
+    pd.testing.assert_frame_equal(model.predict([record, bare]), served.predict([record, bare]))
+    pd.testing.assert_frame_equal(model.predict(record), served.predict(record))
+
+
+def test_load_served_gives_the_model_itself(model_uri: str, served: ServedModel, raw: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(registry.load_served(model_uri).predict(raw), served.predict(raw), check_exact=True)
+
+
+def test_logged_model_carries_signature_example_requirements_and_code(model_uri: str, client: MlflowClient, run_id: str) -> None:
+    model = registry.load(model_uri)
+    files = Path(client.get_logged_model(model_uri.removeprefix("models:/")).artifact_location.removeprefix("file://").replace("%20", " "))
+
+    inputs = model.metadata.signature.inputs
+    assert inputs.required_input_names() == ["date"]
+    assert inputs.input_names() == [field.name for field in REQUEST]
+    assert {spec.name: spec.type.name for spec in model.metadata.signature.outputs} == {"probability": "double", "label": "boolean"}
+    assert model.input_example.iloc[0].to_dict() == {field.name: field.example for field in REQUEST}
+    requirements = (files / "requirements.txt").read_text().split()
+    assert all("==" in requirement for requirement in requirements)
+    assert {requirement.partition("==")[0] for requirement in requirements} == {"mlflow", *library_versions()}
+    assert (files / "code" / "mlops_assets" / "ml" / "served.py").exists()
+    assert yaml.safe_load((files / "MLmodel").read_text())["run_id"] == run_id
+    assert not list(files.rglob("*.pkl"))
+
+
+def test_logged_model_runs_where_the_package_is_not_installed(model_uri: str, client: MlflowClient, tmp_path: Path) -> None:
+    files = client.get_logged_model(model_uri.removeprefix("models:/")).artifact_location
+    code = (
+        f"import mlflow.pyfunc; model = mlflow.pyfunc.load_model({files!r}); print(model.predict(model.input_example))\n"
+        "import mlops_assets; print(mlops_assets.__file__)"
+    )
+
+    answer = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    assert "probability" in answer
+    assert answer.endswith("code/mlops_assets/__init__.py\n")
+
+
+def test_model_that_cannot_score_its_example_is_not_logged(client: MlflowClient, served: ServedModel, run_id: str) -> None:
+    logged = len(client.search_logged_models([client.get_run(run_id).info.experiment_id]))
+
+    with pytest.raises(ValueError, match="date is required"):
+        registry.log_served_model(served, run_id=run_id, request=REQUEST[:1])
+
+    assert len(client.search_logged_models([client.get_run(run_id).info.experiment_id])) == logged
+
+
+def test_trace_leads_from_a_version_to_its_partitions(client: MlflowClient) -> None:
+    version = _register(client, "traced")
+    registry.set_alias(client, "traced", CHALLENGER, version)
+    registry.set_alias(client, "traced", CHAMPION, version)
+
+    trace = registry.trace(client, "traced@challenger")
+
+    assert (trace.name, trace.version, trace.aliases, trace.run_id) == ("traced", 1, ("challenger", "champion"), "r" * 32)
+    assert trace.provenance == _provenance()
+    assert registry.trace(client, "traced") == registry.trace(client, "traced/1") == trace
+
+
+def test_versions_using_finds_a_partition_in_every_model_and_on_every_page(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "PAGE", 2)
+    asset, other = "paged/raw_crimes", "paged/raw_crimes_2"
+    for number in range(5):
+        _register(client, f"paged_{number % 2}", upstream={asset: {"2017-01": f"v{number}"}})
+    _register(client, "paged_0", upstream={asset: {"2017-02": "v"}, other: {"2017-01": "v"}})
+
+    found = registry.versions_using(client, asset, "2017-01")
+
+    assert [(item.name, int(item.version)) for item in found] == [
+        ("paged_0", 1),
+        ("paged_1", 1),
+        ("paged_0", 2),
+        ("paged_1", 2),
+        ("paged_0", 3),
+    ]
+    assert [int(item.version) for item in registry.versions_using(client, other, "2017-01")] == [4]
+    assert registry.versions_using(client, asset, "2016-01") == []
+
+
+def test_versions_are_those_of_one_model(client: MlflowClient) -> None:
+    for name in ("listed", "listed", "listed_too"):
+        _register(client, name)
+
+    assert [(item.name, int(item.version)) for item in registry.versions(client, "listed")] == [("listed", 1), ("listed", 2)]
+
+
+def test_version_with_fingerprint_is_the_newest_of_its_model(client: MlflowClient) -> None:
+    for name in ("printed", "printed", "printed_too"):
+        _register(client, name, fingerprint="same")
+    _register(client, "printed", fingerprint="other")
+
+    found = registry.version_with_fingerprint(client, "printed", "same")
+
+    assert found is not None
+    assert (found.name, int(found.version)) == ("printed", 2)
+    assert registry.version_with_fingerprint(client, "printed", "unknown") is None
+
+
+def test_alias_moves(client: MlflowClient) -> None:
+    first, second = (_register(client, "aliased") for _ in range(2))
+    registry.set_alias(client, "aliased", CHAMPION, first)
+    registry.set_alias(client, "aliased", CHAMPION, second)
+
+    champion = registry.by_alias(client, "aliased", CHAMPION)
+
+    assert champion is not None
+    assert int(champion.version) == second
+    assert registry.by_alias(client, "aliased", CHALLENGER) is None
+    assert registry.by_alias(client, "nobody", CHAMPION) is None
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("nobody@champion", r"no model version 'nobody@champion'; registered models: .*resolved"),
+        ("resolved/7", r"resolved has versions: 1, 2; aliases: @challenger = 2"),
+        ("resolved/one", "resolved has versions: 1, 2"),
+        ("resolved@unknown", "aliases: @challenger = 2"),
+        ("resolved", "no model version 'resolved'; .*aliases: @challenger = 2"),
+    ],
+)
+def test_resolve_says_what_there_is(client: MlflowClient, reference: str, message: str) -> None:
+    if registry.by_alias(client, "resolved", CHALLENGER) is None:
+        _register(client, "resolved")
+        registry.set_alias(client, "resolved", CHALLENGER, _register(client, "resolved"))
+
+    with pytest.raises(LookupError, match=message):
+        registry.resolve(client, reference)
+
+
+def test_everything_works_behind_a_server(server: str, served: ServedModel, raw: pd.DataFrame) -> None:
+    remote = registry.connect(server)
+    registry.create_experiment(remote, "chicago_crime", None)
+    run = remote.create_run(remote.get_experiment_by_name("chicago_crime").experiment_id)
+    logged = registry.log_served_model(served, run_id=run.info.run_id, request=REQUEST)
+    version = registry.register(remote, "chicago_crime", logged.model_uri, run_id=run.info.run_id, provenance=_provenance())
+    registry.set_alias(remote, "chicago_crime", CHAMPION, version.version)
+
+    assert registry.trace(remote, "chicago_crime").provenance == _provenance()
+    assert [item.name for item in registry.versions_using(remote, "chicago_crime/raw_crimes", "2017-11")] == ["chicago_crime"]
+    assert registry.by_alias(remote, "chicago_crime", CHALLENGER) is None
+    with pytest.raises(LookupError, match="chicago_crime has versions: 1; aliases: @champion = 1"):
+        registry.resolve(remote, "chicago_crime/2")
+    model = registry.load("models:/chicago_crime@champion")
+    pd.testing.assert_frame_equal(model.predict(raw[[field.name for field in REQUEST]]), served.predict(raw))
