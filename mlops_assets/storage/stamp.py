@@ -1,0 +1,57 @@
+"""The stamp that every stored object carries inside itself: its data version and where it came from.
+
+A stamp travels with the bytes, so provenance from the raw partitions to a registered model needs no other store.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+Lineage = dict[str, dict[str, str]]
+"""Asset (`domain/stage`) -> partition -> data version."""
+
+ReadEnd = Callable[[int | None], bytes]
+"""Gives the last n bytes of an object, or all of it for None: a format fetches no more than it needs to find the stamp."""
+
+
+class NoStampError(ValueError):
+    """An object without a stamp: not written by this platform."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What an object says of itself: `data_version` is the hash of its content, `lineage` every partition it was made from."""
+
+    data_version: str
+    lineage: Lineage = field(default_factory=dict)
+    code: str = ""
+    """Digest of the code that made it."""
+    note: dict[str, Any] = field(default_factory=dict)
+    """What the producer wants to remember, such as the upstream's own state."""
+
+    def to_json(self) -> bytes:
+        """Canonical JSON."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Stamp":
+        """The inverse of `to_json`."""
+        return cls(**json.loads(data))
+
+    def as_input(self, asset: str, partition: str) -> Lineage:
+        """The lineage that whoever reads this object (stored as `asset`, `partition`) inherits."""
+        return merge_lineage([self.lineage, {asset: {partition: self.data_version}}])
+
+
+def merge_lineage(parts: Iterable[Lineage]) -> Lineage:
+    """One lineage of many, sorted; two versions of one partition are both kept, joined by `+`, because both were really read."""
+    merged: dict[str, dict[str, set[str]]] = {}
+    for part in parts:
+        for asset, versions in part.items():
+            for partition, version in versions.items():
+                merged.setdefault(asset, {}).setdefault(partition, set()).update(version.split("+"))
+    return {
+        asset: {partition: "+".join(sorted(versions)) for partition, versions in sorted(partitions.items())}
+        for asset, partitions in sorted(merged.items())
+    }

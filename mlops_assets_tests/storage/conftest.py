@@ -1,0 +1,44 @@
+"""Lakes in a folder and in a real S3 server's bucket, so that every promise is held against both."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from moto.server import ThreadedMotoServer
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The endpoint URL of an S3 server in this process."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_environment(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The endpoint URL; whoever connects to S3 connects there."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDOFTHETESTS")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "TheSecretNobodyMaySee")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return s3_server
+
+
+@pytest.fixture
+def bucket(s3_environment: str) -> str:
+    """The name of a new, empty bucket."""
+    name = f"bucket-{uuid.uuid4().hex}"
+    requests.put(f"{s3_environment}/{name}", timeout=10).raise_for_status()
+    return name
+
+
+@pytest.fixture(params=["file", "s3"])
+def lake_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty lake, with a space in it; its folder does not exist yet."""
+    return str(tmp_path / "a lake") if request.param == "file" else f"s3://{request.getfixturevalue('bucket')}/a lake"

@@ -1,0 +1,108 @@
+"""What a lake on S3 does beyond the contract: large objects, other accounts, stores that do not answer. Secrets stay out of every error."""
+
+import logging
+import os
+import re
+import socket
+import threading
+import traceback
+from collections.abc import Iterator
+
+import pytest
+import requests
+from s3fs import S3FileSystem
+
+from mlops_assets.storage.lake import Lake
+
+MULTIPART = 101 * (1 << 20)
+"""s3fs uploads objects of 100 MiB and more in parts."""
+
+
+@pytest.fixture
+def signatures_checked(s3_environment: str) -> Iterator[None]:
+    """The server refuses whom it does not know; otherwise it lets everybody in."""
+
+    def let_in(requests_without_check: str) -> None:
+        requests.post(f"{s3_environment}/moto-api/reset-auth", data=requests_without_check, timeout=10).raise_for_status()
+
+    let_in("0")
+    yield
+    let_in("inf")
+
+
+def _shows_the_secret(error: BaseException) -> bool:
+    return os.environ["AWS_SECRET_ACCESS_KEY"] in "".join([str(error), repr(error), *traceback.format_exception(error)])
+
+
+def test_large_object_appears_only_when_it_is_complete(s3_server: str, bucket: str) -> None:
+    lake = Lake(f"s3://{bucket}/lake")
+    lake.write("asset/model.skops", b"old")
+    writer = threading.Thread(target=lambda: Lake(lake.uri).write("asset/model.skops", bytes(MULTIPART)))
+    sizes, parts_seen = set(), False
+
+    writer.start()
+    while writer.is_alive():
+        parts_seen = parts_seen or "<Upload>" in requests.get(f"{s3_server}/{bucket}?uploads", timeout=10).text
+        sizes.add(lake.size("asset/model.skops"))
+        assert list(lake.keys("asset")) == ["asset/model.skops"]
+        writer.join(0.05)
+
+    assert parts_seen, "the object was not large enough to be uploaded in parts"
+    assert sizes <= {3, MULTIPART}
+    assert lake.size("asset/model.skops") == MULTIPART
+
+
+def test_object_is_read_in_one_request(bucket: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    # Two requests could meet two versions of the object.
+    monkeypatch.setattr(S3FileSystem, "default_block_size", 1000)
+    lake = Lake(f"s3://{bucket}")
+    lake.write("asset/object", bytes(5000))
+
+    with caplog.at_level(logging.INFO, logger="werkzeug"):
+        caplog.clear()
+        assert len(lake.read("asset/object")) == 5000
+        assert len(lake.read("asset/object", 2000)) == 2000
+
+    assert [re.findall(r'"(?:\S*\[1m)?(\w+) /', record.getMessage()) for record in caplog.records] == [["GET"], ["GET"]]
+
+
+def test_missing_bucket_holds_nothing_and_takes_nothing(s3_environment: str) -> None:
+    lake = Lake("s3://no-such-bucket/lake")
+
+    assert list(lake.keys("asset")) == []
+    with pytest.raises(FileNotFoundError):
+        lake.read("asset/object")
+    with pytest.raises(FileNotFoundError, match=r"s3://no-such-bucket/lake/asset/object: .*bucket does not exist"):
+        lake.write("asset/object", b"content")
+
+
+def test_wrong_credentials_are_refused_without_showing_the_secret(bucket: str, signatures_checked: None) -> None:
+    lake = Lake(f"s3://{bucket}/lake")
+
+    for work in (lambda: lake.write("asset/object", b"content"), lambda: lake.read("asset/object"), lambda: list(lake.keys("asset"))):
+        with pytest.raises(PermissionError) as caught:
+            work()
+        assert not _shows_the_secret(caught.value)
+
+
+def test_unreachable_store_is_named_without_showing_the_secret(s3_environment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://{address}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    lake = Lake("s3://bucket/lake")
+
+    with pytest.raises(Exception, match=address) as caught:
+        lake.read("asset/object")
+
+    assert not _shows_the_secret(caught.value)
+
+
+def test_connection_is_made_with_the_present_environment(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Lake(f"s3://{bucket}").write("asset/object", b"content")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+    with pytest.raises(Exception, match="127.0.0.1:9"):
+        Lake(f"s3://{bucket}").read("asset/object")
