@@ -1,0 +1,79 @@
+"""Local tools: the Dagster UI with its daemon, the MLflow UI, and the `.env` that all commands share."""
+
+import os
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlops_assets.cli.sandbox import running_sandbox
+from mlops_assets.settings import PROJECT_DIR, Settings
+
+ENV_FILE = PROJECT_DIR / ".env"
+
+
+class Upstream(StrEnum):
+    """Where raw data come from."""
+
+    SANDBOX = "sandbox"
+    LIVE = "live"
+
+
+UpstreamOption = Annotated[Upstream, typer.Option(help="sandbox: local stand-ins of every upstream; live: the real ones")]
+
+
+def init() -> None:
+    """Write the shared settings of this checkout into `.env`, keeping every other line: where Dagster and local state live."""
+    lines = ENV_FILE.read_text().splitlines() if ENV_FILE.exists() else _example()
+    own = {
+        "DAGSTER_HOME": f"${{DAGSTER_HOME:-{PROJECT_DIR}}}",
+        "MLOPS_HOME": f"${{MLOPS_HOME:-{PROJECT_DIR / '.mlops'}}}",
+        "MLOPS_DAGSTER_DIR": f"${{MLOPS_HOME:-{PROJECT_DIR / '.mlops'}}}/dagster",
+    }
+    kept = [line for line in lines if line.partition("=")[0].strip() not in own]
+    shared = [f'{name}="{value}"' for name, value in own.items()]
+    ENV_FILE.write_text("\n".join([*shared, *kept]).rstrip() + "\n")
+    Settings().home.mkdir(parents=True, exist_ok=True)
+
+
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI on 127.0.0.1")] = 3000,
+    upstream: UpstreamOption = Upstream.SANDBOX,
+    replay: Annotated[Path | None, typer.Option(help="Folder of real exports that the sandbox serves")] = None,
+) -> None:
+    """The Dagster UI with its daemon, and the sandbox beside it unless the upstream is live. Ends with Ctrl-C."""
+    command = [_tool("dg"), "dev", "--host", "127.0.0.1", "--port", str(port)]
+    if upstream is Upstream.LIVE:
+        raise typer.Exit(_foreground(command, {}))
+    with running_sandbox(replay) as url:
+        raise typer.Exit(_foreground(command, {"SOCRATA_URL": url}))
+
+
+def mlflow(port: Annotated[int, typer.Option(help="Port of the MLflow UI on 127.0.0.1")] = 5000) -> None:
+    """The MLflow UI on the local tracking database."""
+    settings = Settings()
+    if settings.mlflow_tracking_uri:
+        typer.echo(f"MLflow runs at {settings.mlflow_tracking_uri}; open it there.")
+        return
+    command = [_tool("mlflow"), "ui", "--backend-store-uri", settings.tracking_uri, "--host", "127.0.0.1", "--port", str(port)]
+    raise typer.Exit(_foreground(command, {}))
+
+
+def _foreground(command: list[str], environment: dict[str, str]) -> int:
+    process = subprocess.Popen(command, cwd=PROJECT_DIR, env={**os.environ, **environment})
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # the child has the same Ctrl-C and shuts down by itself
+
+
+def _tool(name: str) -> str:
+    return str(Path(sys.executable).parent / name)
+
+
+def _example() -> list[str]:
+    return (PROJECT_DIR / ".env.example").read_text().splitlines()

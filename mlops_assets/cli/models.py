@@ -1,0 +1,95 @@
+"""`mlops-assets models`: which versions there are, where one comes from, and which ones used a partition."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mlops_assets.domains import DOMAINS
+from mlops_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ABOUT = "Registered models: which versions there are, where one comes from, and which ones used a partition."
+
+app = typer.Typer(no_args_is_help=True, help=ABOUT)
+console = Console()
+RAW = "raw_"
+"""How the stages begin that come straight from an upstream."""
+
+Reference = Annotated[str, typer.Argument(help="name@alias, name/version, or a name for its champion")]
+
+
+@app.command("list")
+def list_versions() -> None:
+    """Every registered version: its aliases, partition and gate metric."""
+    from mlops_assets.ml import registry
+
+    client = _client()
+    table = Table("model", "version", "aliases", "partition", "metric", "value")
+    for name, domain in DOMAINS.items():
+        for version in registry.versions(client, name):
+            trace = registry.trace(client, f"{name}/{version.version}")
+            value = trace.provenance.metrics.get(domain.gates.metric)
+            shown = "" if value is None else f"{value:.4f}"
+            table.add_row(name, str(trace.version), ", ".join(trace.aliases), trace.provenance.partition, domain.gates.metric, shown)
+    if table.row_count:
+        console.print(table)
+    else:
+        typer.echo("no model is registered yet; `mlops-assets run` makes one", err=True)
+
+
+@app.command()
+def trace(
+    reference: Reference,
+    everything: Annotated[bool, typer.Option("--all", help="Every upstream asset, not only the raw ones")] = False,
+) -> None:
+    """From a version back to its run, its code and the exact raw partitions with their data versions."""
+    from mlops_assets.ml import registry
+
+    found = registry.trace(_client(), reference)
+    source = found.provenance
+    typer.echo(f"{found.name} version {found.version} {' '.join('@' + alias for alias in found.aliases)}")
+    facts = {
+        "partition": source.partition,
+        "Dagster run": source.dagster_run_id,
+        "MLflow run": found.run_id,
+        "code version": source.code_version,
+        "git commit": source.git_commit,
+        "libraries": ", ".join(f"{library} {version}" for library, version in source.library_versions.items()),
+        "metrics": ", ".join(f"{metric} {value:.4f}" for metric, value in source.metrics.items()),
+    }
+    for name, fact in facts.items():
+        typer.echo(f"  {name}: {fact}")
+    typer.echo("upstream partitions (asset, partition, data version):")
+    for asset, partitions in source.upstream.items():
+        if everything or asset.split("/")[1].startswith(RAW):
+            for partition, version in sorted(partitions.items()):
+                typer.echo(f"  {asset}  {partition}  {version}")
+
+
+@app.command()
+def using(
+    asset: Annotated[str, typer.Argument(help="An asset as domain/stage, such as chicago_crime/raw_crimes")],
+    partition: Annotated[str, typer.Argument(help="A partition key, such as 2017-03")],
+) -> None:
+    """Every registered version that was made from a partition of an asset."""
+    from mlops_assets.ml import registry
+
+    found = registry.versions_using(_client(), asset, partition)
+    if not found:
+        typer.echo(f"no registered version used {asset} {partition}", err=True)
+        raise typer.Exit(1)
+    for version in found:
+        trace = registry.trace(_client(), f"{version.name}/{version.version}")
+        aliases = " ".join("@" + alias for alias in trace.aliases)
+        used = trace.provenance.upstream[asset][partition]
+        typer.echo(f"{trace.name} version {trace.version} {aliases}".rstrip() + f"  trained for {trace.provenance.partition}  from {used}")
+
+
+def _client() -> "MlflowClient":
+    from mlops_assets.ml import registry
+
+    return registry.connect(Settings().tracking_uri)

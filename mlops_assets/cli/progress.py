@@ -1,0 +1,52 @@
+"""A progress bar for a Dagster run that this process executes, fed by the run's own event log."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+POLL_SECONDS = 0.4
+STEP_ENDS = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_SKIPPED}
+
+
+@contextmanager
+def progress_of(instance: dg.DagsterInstance, run_id: str, title: str, steps: int, console: Console) -> Iterator[None]:
+    """Shows the steps that have ended and the latest message of the run while the block executes it."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("[bold]{task.fields[title]}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
+    )
+    done = threading.Event()
+    with Progress(*columns, TimeElapsedColumn(), TextColumn("{task.description}"), console=console) as bar:
+        task = bar.add_task("starting", total=steps, title=title)
+        watcher = threading.Thread(target=_watch, args=(instance, run_id, bar, task, done), daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+            bar.update(task, description="")
+
+
+def _watch(instance: dg.DagsterInstance, run_id: str, bar: Progress, task: TaskID, done: threading.Event) -> None:
+    cursor: str | None = None
+    last_round = False
+    while not last_round:
+        last_round = done.wait(POLL_SECONDS)
+        page = instance.get_records_for_run(run_id, cursor=cursor)
+        cursor = page.cursor
+        for record in page.records:
+            entry = record.event_log_entry
+            event = entry.dagster_event
+            if event is None:
+                bar.update(task, description=entry.user_message.splitlines()[0][:80])
+            elif event.event_type is dg.DagsterEventType.STEP_START:
+                bar.update(task, description=str(event.step_key).replace("__", "/"))
+            elif event.event_type in STEP_ENDS:
+                bar.advance(task)

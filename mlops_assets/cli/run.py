@@ -1,0 +1,101 @@
+"""`mlops-assets run`: one system's main job from the upstream to the champion, and what came of it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from mlops_assets.cli.dev import Upstream, UpstreamOption
+from mlops_assets.cli.progress import progress_of
+from mlops_assets.cli.sandbox import running_sandbox
+from mlops_assets.domain import Domain
+from mlops_assets.domains import DOMAINS
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+console = Console()
+
+
+def run(
+    name: Annotated[str, typer.Argument(help=f"The system: {', '.join(DOMAINS)}")] = "chicago_crime",
+    upstream: UpstreamOption = Upstream.SANDBOX,
+    replay: Annotated[Path | None, typer.Option(help="Folder of real exports that the sandbox serves")] = None,
+    partition: Annotated[
+        str | None, typer.Option(help="The partition to train; default: the newest one that the upstream has whole")
+    ] = None,
+) -> None:
+    """Ingest the window that ends with the partition, train, register, and promote the model if it is better than the champion."""
+    if name not in DOMAINS:
+        raise ValueError(f"there is no system {name!r}; there are: {', '.join(DOMAINS)}")
+    domain = DOMAINS[name]
+    console.print(f"[bold]{domain.title}[/bold]: loading the platform")
+    window = _window(domain, partition) if partition else []
+    with _upstream(upstream, replay):
+        _run(domain, window or _window(domain, _newest_partition(domain)))
+
+
+@contextmanager
+def _upstream(upstream: Upstream, replay: Path | None) -> Iterator[None]:
+    if upstream is Upstream.LIVE:
+        yield
+        return
+    with running_sandbox(replay) as url:
+        os.environ["SOCRATA_URL"] = url
+        yield
+
+
+def _window(domain: Domain, last: str) -> list[str]:
+    """The partitions that training of `last` reads; ValueError if there is no such partition."""
+    from mlops_assets.partitions import monthly_partitions
+
+    keys = list(monthly_partitions(domain.cadence).get_partition_keys())
+    if last not in keys:
+        raise ValueError(f"{domain.name} has no partition {last!r}; it has {keys[0]} to {keys[-1]}")
+    position = keys.index(last)
+    return keys[max(0, position + 1 - domain.cadence.window) : position + 1]
+
+
+def _newest_partition(domain: Domain) -> str:
+    from mlops_assets.definitions import default_resources
+
+    source = import_module(f"mlops_assets.domains.{domain.name}.ingest")
+    newest: str = source.newest_partition(default_resources())
+    return newest
+
+
+def _run(domain: Domain, window: list[str]) -> None:
+    import dagster as dg
+
+    from mlops_assets.cli.summary import print_summary
+    from mlops_assets.definitions import build_defs
+
+    defs = build_defs()
+    with dg.DagsterInstance.get() as instance:
+        ingest = _execute(defs, instance, f"{domain.name}_ingest", _range_tags(window))
+        training = _execute(defs, instance, f"{domain.name}_training", {}, partition=window[-1]) if ingest.success else None
+        succeeded = print_summary(console, domain, window, ingest, training)
+    raise typer.Exit(0 if succeeded else 1)
+
+
+def _execute(
+    defs: "dg.Definitions", instance: "dg.DagsterInstance", job_name: str, tags: dict[str, str], partition: str | None = None
+) -> "dg.ExecuteInProcessResult":
+    from dagster._core.utils import make_new_run_id
+
+    job = defs.resolve_job_def(job_name)
+    run_id = make_new_run_id()
+    quiet: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    with progress_of(instance, run_id, job_name, len(job.nodes), console):
+        return job.execute_in_process(
+            run_config=quiet, instance=instance, partition_key=partition, raise_on_error=False, tags=tags, run_id=run_id
+        )
+
+
+def _range_tags(partitions: list[str]) -> dict[str, str]:
+    return {"dagster/asset_partition_range_start": partitions[0], "dagster/asset_partition_range_end": partitions[-1]}

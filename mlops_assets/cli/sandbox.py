@@ -1,0 +1,55 @@
+"""`mlops-assets sandbox`: the upstreams' local stand-ins as a process of their own, by hand or beside another command."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one")] = 8700,
+    replay: Annotated[Path | None, typer.Option(help="Folder of real exports to serve instead of generated data")] = None,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True, help="End when standard input closes")] = False,
+) -> None:
+    """Serve the sandbox's Socrata portal until Ctrl-C; prints its address, which goes into SOCRATA_URL."""
+    from mlops_assets.sandbox.socrata import serve
+
+    if with_parent:
+        _end_with_standard_input()
+    serve(host="127.0.0.1", port=port, replay=replay, ready=lambda url: typer.echo(url))
+
+
+@contextmanager
+def running_sandbox(replay: Path | None) -> Iterator[str]:
+    """A sandbox in a process of its own for the length of the block; yields its URL. It ends with this process, however that ends."""
+    command = [sys.executable, "-m", "mlops_assets.cli", "sandbox", "--port", "0", "--with-parent"]
+    if replay:
+        command += ["--replay", str(replay.resolve())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin and process.stdout
+        url = process.stdout.readline().strip()
+        if not url:
+            process.wait()
+            raise ValueError("the sandbox did not start; its message stands above")
+        try:
+            yield url
+        finally:
+            process.stdin.close()
+            process.terminate()
+
+
+def _end_with_standard_input() -> None:
+    """A parent that is killed cannot stop its child, but its end of the pipe closes."""
+    import os
+    import signal
+    import threading
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,69 @@
+"""The table at the end of `mlops-assets run`: what was read, how good the challenger is, and whether it became champion."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from mlops_assets.domain import Domain
+from mlops_assets.factories.automation import failure_text
+from mlops_assets.factories.keys import asset_key
+from mlops_assets.factories.release import GATE
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+SHOWN_METRICS = ("roc_auc", "average_precision", "mcc", "brier")
+
+
+def print_summary(
+    console: Console,
+    domain: Domain,
+    window: list[str],
+    ingest: "dg.ExecuteInProcessResult",
+    training: "dg.ExecuteInProcessResult | None",
+) -> bool:
+    """Prints the outcome; False if a run failed for any other reason than a challenger that did not win."""
+    verdict = _verdict(domain, training)
+    failed = training is None or (not training.success and (verdict is None or verdict.passed))
+    if failed:
+        _print_failure(console, ingest if training is None else training)
+        return False
+    assert training is not None and verdict is not None
+    rows = sum(_row_counts(ingest, domain, "enriched").values())
+    metrics = verdict.metadata["metrics"].value
+    assert isinstance(metrics, dict)
+    table = Table(title=f"{domain.title}, {window[0]} to {window[-1]}", show_header=False, title_justify="left")
+    table.add_row("partitions", f"{len(window)}")
+    table.add_row("rows", f"{rows:,} enriched, {sum(_row_counts(ingest, domain, 'rejected_crimes').values()):,} set aside")
+    for side in ("challenger", "champion"):
+        shown = "   ".join(f"{name} {metrics[side][name]:.4f}" for name in SHOWN_METRICS) if side in metrics else "none before this run"
+        table.add_row(side if side == "challenger" else "champion until now", shown)
+    table.add_row("registered", f"{domain.name} version {verdict.metadata['version'].value}")
+    table.add_row("promoted", f"{'yes' if verdict.passed else 'no'}: {verdict.description}")
+    console.print(table)
+    console.print("Dagster UI: [bold]make dev[/bold]   MLflow UI: [bold]make mlflow[/bold]   provenance: ", end="")
+    console.print(f"[bold].venv/bin/mlops-assets models trace {domain.name}@champion[/bold]", highlight=False)
+    return True
+
+
+def _verdict(domain: Domain, training: "dg.ExecuteInProcessResult | None") -> "dg.AssetCheckEvaluation | None":
+    evaluations = training.get_asset_check_evaluations() if training else []
+    of_gate = [item for item in evaluations if item.asset_key == asset_key(domain, "registered_model") and item.check_name == GATE]
+    return of_gate[-1] if of_gate else None
+
+
+def _row_counts(result: "dg.ExecuteInProcessResult", domain: Domain, stage: str) -> dict[str, int]:
+    counts = {}
+    for event in result.get_asset_materialization_events():
+        materialization = event.step_materialization_data.materialization
+        if materialization.asset_key == asset_key(domain, stage) and "dagster/row_count" in materialization.metadata:
+            counts[str(materialization.partition)] = int(str(materialization.metadata["dagster/row_count"].value))
+    return counts
+
+
+def _print_failure(console: Console, result: "dg.ExecuteInProcessResult") -> None:
+    console.print(f"[bold red]{result.job_def.name} failed[/bold red] (run {result.run_id}; `make dev` shows it whole)")
+    for event in result.all_events:
+        if event.is_step_failure:
+            console.print(f"  {event.step_key}: {failure_text(event.step_failure_data)}", highlight=False, markup=False)

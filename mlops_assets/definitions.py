@@ -1,0 +1,45 @@
+"""The code location: every system's definitions with one set of resources. Loading it does no I/O and needs no environment."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.domains import DOMAINS
+from mlops_assets.factories.automation import failure_alert_sensor
+from mlops_assets.factories.keys import ARTIFACTS, FRAMES
+from mlops_assets.process import prepare_process
+from mlops_assets.resources.mlflow import MlflowResource
+from mlops_assets.resources.socrata import SocrataResource
+from mlops_assets.storage.io_managers import ArtifactIOManager, FrameIOManager
+from mlops_assets.storage.resource import LakeResource
+
+prepare_process()
+
+
+def default_resources() -> dict[str, Any]:
+    """The one resource dictionary; deployments differ in settings only."""
+    lake = LakeResource()
+    return {
+        "lake": lake,
+        FRAMES: FrameIOManager(lake=lake),
+        ARTIFACTS: ArtifactIOManager(lake=lake),
+        "socrata": SocrataResource(),
+        "mlflow": MlflowResource(),
+    }
+
+
+def build_defs(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """All systems; `resources` replaces some of the default ones, as tests do."""
+    systems = [import_module(f"mlops_assets.domains.{name}.definitions").DEFINITIONS for name in DOMAINS]
+    shared = dg.Definitions(
+        resources={**default_resources(), **(resources or {})},
+        sensors=[failure_alert_sensor()],
+        # Runs are processes of their own already; a process for each step would cost more than most steps.
+        executor=dg.in_process_executor,
+    )
+    return dg.Definitions.merge(*systems, shared)
+
+
+defs = build_defs()

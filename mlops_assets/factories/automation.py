@@ -1,0 +1,129 @@
+"""Jobs, schedule and sensors that every domain has. Names: `<domain>_ingest`, `<domain>_training`, `<domain>_schedule`, ..."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+from dagster._core.execution.plan.objects import StepFailureData
+
+from mlops_assets.domain import Domain
+from mlops_assets.factories.keys import asset_key
+from mlops_assets.partitions import month_before
+from mlops_assets.settings import Settings
+
+DOMAIN_TAG = "mlops_assets/domain"
+RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
+def domain_jobs(domain: Domain, ingest: Sequence[dg.AssetsDefinition], training: Sequence[dg.AssetsDefinition]) -> tuple[Any, Any]:
+    """`<domain>_ingest` for any range of partitions, and `<domain>_training` for one."""
+
+    def job(stage: str, assets: Sequence[dg.AssetsDefinition], description: str) -> Any:
+        return dg.define_asset_job(
+            name=f"{domain.name}_{stage}",
+            selection=dg.AssetSelection.assets(*assets),
+            description=description,
+            tags={DOMAIN_TAG: domain.name},
+        )
+
+    return (
+        job("ingest", ingest, f"{domain.title}: from the upstream to enriched months. Takes a range of months in one run."),
+        job(
+            "training",
+            training,
+            f"{domain.title}: from the {domain.cadence.window} enriched months that end with the partition to the champion.",
+        ),
+    )
+
+
+def monthly_schedule(domain: Domain, job: Any) -> dg.ScheduleDefinition:
+    """Ingests the month that has just ended."""
+
+    @dg.schedule(name=f"{domain.name}_schedule", job=job, cron_schedule=domain.cadence.schedule, execution_timezone="UTC")
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        """Asks for the month before the tick."""
+        month = month_before(context.scheduled_execution_time.date())
+        return dg.RunRequest(run_key=month, partition_key=month)
+
+    return schedule
+
+
+def new_data_sensor(domain: Domain, job: Any, checks: Sequence[dg.AssetCheckKey]) -> dg.SensorDefinition:
+    """Starts training when the newest enriched month is stored and the blocking `checks` of that run have passed."""
+    enriched = asset_key(domain, "enriched")
+
+    @dg.sensor(job=job, name=f"{domain.name}_new_data_sensor", minimum_interval_seconds=60)
+    def sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        """One run for each new content of the newest month; a revised older month waits for the next training."""
+        newest = max(context.instance.get_materialized_partitions(enriched), default=None)
+        if newest is None:
+            return dg.SkipReason(f"no month of {enriched.to_user_string()} is materialized yet")
+        latest = dg.AssetRecordsFilter(asset_key=enriched, asset_partitions=[newest])
+        event = context.instance.fetch_materializations(latest, limit=1).records[0]
+        passed = _passed_in(context.instance, event.run_id)
+        open_checks = [key.name for key in checks if key not in passed]
+        if open_checks:
+            return dg.SkipReason(f"{newest} is materialized, but {', '.join(open_checks)} did not pass in that run (yet)")
+        version = (
+            (event.asset_materialization.tags or {}).get(DATA_VERSION_TAG, event.run_id) if event.asset_materialization else event.run_id
+        )
+        return dg.RunRequest(run_key=f"{newest}:{version}", partition_key=newest)
+
+    return sensor
+
+
+def _passed_in(instance: dg.DagsterInstance, run_id: str) -> set[dg.AssetCheckKey]:
+    """The run's own evaluations: a check's latest one may belong to a later run for another month."""
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    events = (entry.dagster_event for entry in entries if entry.dagster_event)
+    return {event.asset_check_evaluation_data.asset_check_key for event in events if event.asset_check_evaluation_data.passed}
+
+
+def failure_alert_sensor() -> dg.SensorDefinition:
+    """Tells a webhook about every failed run; does nothing where no webhook is set."""
+
+    @dg.run_failure_sensor(name="failure_alert", default_status=dg.DefaultSensorStatus.RUNNING)
+    def failure_alert(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+        """Posts run, job, partition, the failed steps with their errors, and a link."""
+        import requests
+
+        settings = Settings()
+        if settings.mlops_alert_webhook_url is None:
+            return dg.SkipReason("MLOPS_ALERT_WEBHOOK_URL is not set")
+        try:
+            requests.post(
+                settings.mlops_alert_webhook_url.get_secret_value(), json=failure_message(context, settings.dagster_ui_url), timeout=10
+            ).raise_for_status()
+        except requests.RequestException as error:
+            # The address is a secret and stands in the text of every one of these errors.
+            raise dg.Failure(f"the alert webhook did not take the message: {type(error).__name__}") from None
+        return None
+
+    return failure_alert
+
+
+def failure_message(context: dg.RunFailureSensorContext, ui_url: str) -> dict[str, Any]:
+    """The webhook's JSON: `text` for chat services, the parts beside it for others."""
+    run = context.dagster_run
+    partition = run.tags.get("dagster/partition") or "...".join(run.tags[tag] for tag in RANGE_TAGS if tag in run.tags)
+    errors = {str(event.step_key): failure_text(event.step_failure_data) for event in context.get_step_failure_events()}
+    what = "; ".join(f"{step}: {error}" for step, error in errors.items()) or context.failure_event.message
+    return {
+        "text": f"{run.job_name} {partition} failed: {what}",
+        "job": run.job_name,
+        "partition": partition,
+        "run_id": run.run_id,
+        "errors": errors,
+        "url": f"{ui_url.rstrip('/')}/runs/{run.run_id}",
+    }
+
+
+def failure_text(failure: StepFailureData) -> str:
+    """Why a step failed: what the asset says, or the innermost error; not the frames that Dagster puts around it."""
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    error = failure.error
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip() if error else "no error was recorded"

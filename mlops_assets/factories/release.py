@@ -1,0 +1,208 @@
+"""From a fitted model to the champion: evaluation, comparison of splits, registration, the gate and the promotion.
+
+The gate is a blocking asset check on the registered challenger: `champion` runs only behind it, and asks for it again by itself.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mlops_assets.domain import Domain
+from mlops_assets.factories.code_version import code_digest, git_commit
+from mlops_assets.factories.config import config_schema, configured
+from mlops_assets.factories.keys import asset_in, asset_key, frame_asset, frame_out
+from mlops_assets.factories.reports import report_comparison, report_evaluation, report_registered, report_verdict
+from mlops_assets.partitions import monthly_partitions
+from mlops_assets.resources.mlflow import MlflowResource
+from mlops_assets.storage.run_log import observed_lineage
+
+if TYPE_CHECKING:
+    from pandas import DataFrame as Frame
+
+    from mlops_assets.ml.encode import FeatureEncoder
+    from mlops_assets.ml.scale import FrameScaler
+    from mlops_assets.ml.train import FittedModel
+    from mlops_assets.ml.window import Enricher
+else:
+    Enricher = FeatureEncoder = FrameScaler = FittedModel = Frame = Any
+
+GATE = "challenger_beats_champion"
+CODE = ("mlops_assets.ml", "mlops_assets.domain", "mlops_assets.domains")
+
+
+def release_assets(domain: Domain) -> list[dg.AssetsDefinition]:
+    """The stages from `evaluation` to `champion`."""
+    return [_evaluation(domain), _split_comparison(domain), _registered_model(domain), _champion(domain)]
+
+
+def release_checks(domain: Domain) -> list[dg.AssetChecksDefinition]:
+    """The blocking checks on the registered model."""
+    return [_parity(domain), _gate(domain)]
+
+
+def _evaluation(domain: Domain) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=f"{domain.name}__evaluation",
+        ins={"test": asset_in(domain, "scaled/test"), "model": asset_in(domain, "model")},
+        outs={
+            "predictions": frame_out(domain, "evaluation/predictions", "Each test row's id, truth, probability and label."),
+            "metrics": frame_out(domain, "evaluation/metrics", "The model's metrics on the test rows, one row a metric."),
+        },
+        partitions_def=monthly_partitions(domain.cadence),
+    )
+    def evaluation(context: dg.AssetExecutionContext, mlflow: MlflowResource, test: Frame, model: FittedModel) -> tuple[Frame, Frame]:
+        from mlops_assets.ml.chain import metrics_frame, score
+
+        predictions, metrics = score(test, model, domain)
+        report_evaluation(context, mlflow.run(domain.name), domain, predictions, metrics, model)
+        return predictions, metrics_frame(metrics)
+
+    return evaluation
+
+
+def _split_comparison(domain: Domain) -> dg.AssetsDefinition:
+    about = "The same candidate and parameters, fitted and judged under both splits, random and temporal: one row a split."
+
+    @frame_asset(
+        domain,
+        "split_comparison",
+        about,
+        ins={
+            "train": asset_in(domain, "split/train"),
+            "test": asset_in(domain, "split/test"),
+            "metrics": asset_in(domain, "evaluation/metrics"),
+            "model": asset_in(domain, "model"),
+        },
+        config_schema=config_schema(domain.split),
+    )
+    def split_comparison(
+        context: dg.AssetExecutionContext, mlflow: MlflowResource, train: Frame, test: Frame, metrics: Frame, model: FittedModel
+    ) -> Frame:
+        from mlops_assets.ml.chain import compare_splits
+
+        comparison = compare_splits(train, test, metrics, model, domain, configured(domain.split, context))
+        report_comparison(context, mlflow.run(domain.name), comparison)
+        return comparison
+
+    return split_comparison
+
+
+def _registered_model(domain: Domain) -> dg.AssetsDefinition:
+    about = "The model version that takes raw records, registered as `@challenger` with its whole provenance; an identical one is kept."
+
+    @frame_asset(
+        domain,
+        "registered_model",
+        about,
+        kinds=("mlflow",),
+        ins={
+            "enricher": asset_in(domain, "enricher"),
+            "encoder": asset_in(domain, "encoder"),
+            "scaler": asset_in(domain, "scaler"),
+            "model": asset_in(domain, "model"),
+            "metrics": asset_in(domain, "evaluation/metrics"),
+        },
+    )
+    def registered_model(
+        context: dg.AssetExecutionContext,
+        mlflow: MlflowResource,
+        enricher: Enricher,
+        encoder: FeatureEncoder,
+        scaler: FrameScaler,
+        model: FittedModel,
+        metrics: Frame,
+    ) -> Frame:
+        from mlops_assets.ml.registry import Provenance
+        from mlops_assets.ml.release import register_challenger
+        from mlops_assets.ml.served import ServedModel
+
+        served = ServedModel(enricher=enricher, encoder=encoder, scaler=scaler, model=model, request=domain.request)
+        provenance = Provenance(
+            dagster_run_id=context.run.run_id,
+            partition=context.partition_key,
+            code_version=code_digest(*CODE),
+            git_commit=git_commit(),
+            fingerprint="",
+            metrics=metrics_of(metrics),
+            upstream=observed_lineage(context),
+        )
+        run = mlflow.run(domain.name)
+        version, is_new = register_challenger(run.client, domain, served, run_id=run.run_id, provenance=provenance)
+        return report_registered(context, run, version, is_new)
+
+    return registered_model
+
+
+def _parity(domain: Domain) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=asset_key(domain, "registered_model"),
+        name="registered_model_reproduces_the_lineage",
+        blocking=True,
+        partitions_def=monthly_partitions(domain.cadence),
+        additional_ins={"test": asset_in(domain, "split/test"), "predictions": asset_in(domain, "evaluation/predictions")},
+    )
+    def parity(mlflow: MlflowResource, registered_model: Frame, test: Frame, predictions: Frame) -> dg.AssetCheckResult:
+        """The registered version, given the raw test records, returns the lineage's probabilities to 1e-9."""
+        from mlops_assets.ml.chain import raw_records
+        from mlops_assets.ml.registry import load_served
+
+        mlflow.run(domain.name)
+        answer = load_served(f"models:/{domain.name}/{registered_model['version'].iloc[0]}").predict(raw_records(test, domain))
+        difference = float((answer["probability"].to_numpy() - predictions["probability"]).abs().max())
+        return dg.AssetCheckResult(passed=difference <= 1e-9, metadata={"largest_difference": difference, "rows": len(test)})
+
+    return parity
+
+
+def _gate(domain: Domain) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=asset_key(domain, "registered_model"),
+        name=GATE,
+        blocking=True,
+        partitions_def=monthly_partitions(domain.cadence),
+        additional_ins={"test": asset_in(domain, "split/test"), "metrics": asset_in(domain, "evaluation/metrics")},
+    )
+    def gate(mlflow: MlflowResource, registered_model: Frame, test: Frame, metrics: Frame) -> dg.AssetCheckResult:
+        """The challenger reaches every gate and is better than the present champion on the same test rows."""
+        from mlops_assets.ml.release import judge
+
+        version = str(registered_model["version"].iloc[0])
+        return report_verdict(judge(mlflow.run(domain.name).client, domain, version, metrics_of(metrics), test))
+
+    return gate
+
+
+def _champion(domain: Domain) -> dg.AssetsDefinition:
+    about = "The version that the alias `@champion` names after a promotion. Runs only for a challenger that passed the gate."
+
+    @frame_asset(domain, "champion", about, kinds=("mlflow",), ins={"challenger": asset_in(domain, "registered_model")})
+    def champion(context: dg.AssetExecutionContext, mlflow: MlflowResource, challenger: Frame) -> Frame:
+        from mlops_assets.ml.registry import CHAMPION, set_alias
+
+        version = str(challenger["version"].iloc[0])
+        require_approval(context, domain, version)
+        set_alias(mlflow.run(domain.name).client, domain.name, CHAMPION, version)
+        context.add_output_metadata({"version": int(version)})
+        return challenger[["name", "version"]]
+
+    return champion
+
+
+def metrics_of(frame: Frame) -> dict[str, float]:
+    """The stored metrics as a dictionary."""
+    return dict(zip(frame["metric"], frame["value"], strict=True))
+
+
+def require_approval(context: dg.AssetExecutionContext, domain: Domain, version: str) -> None:
+    """Failure unless the gate's latest verdict approved exactly this version: `champion` alone, in a run without the gate, moves nothing."""
+    gate = dg.AssetCheckKey(asset_key(domain, "registered_model"), GATE)
+    record = context.instance.get_latest_asset_check_evaluation_record(gate)
+    event = record.event.dagster_event if record and record.event else None
+    verdict = event.asset_check_evaluation_data if event else None
+    approved = verdict is not None and verdict.passed and str(verdict.metadata["version"].value) == version
+    if not approved:
+        raise dg.Failure(
+            f"{domain.name} version {version} has not passed {GATE}: materialize {domain.name}/registered_model and "
+            f"{domain.name}/champion together",
+            allow_retries=False,
+        )

@@ -1,0 +1,132 @@
+"""What people see of a stage: tables and pictures in the Dagster UI, metrics and artifacts in MLflow, and links between the two."""
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mlops_assets.domain import Domain
+from mlops_assets.resources.mlflow import MlflowRun
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+    from pandas import DataFrame
+
+    from mlops_assets.ml.release import Verdict
+    from mlops_assets.ml.search import SearchResult, Trial
+    from mlops_assets.ml.train import FittedModel
+
+
+def table(frame: "DataFrame") -> dg.MarkdownMetadataValue:
+    """A frame as a Markdown table, numbers with four decimals."""
+    lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + " --- |" * len(frame.columns)]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in frame.itertuples(index=False)]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
+    """A picture that the UI shows in place."""
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def report_trial(run: MlflowRun, trial: "Trial", metric: str) -> None:
+    """A trial of the search as a nested MLflow run."""
+    with run.trial(trial.number, {"candidate": trial.candidate, **trial.params}, {"candidate": trial.candidate}) as metrics:
+        metrics.update(trial.metrics)
+        metrics[f"validation_{metric}"] = trial.value
+
+
+def report_model(context: dg.AssetExecutionContext, run: MlflowRun, model: "FittedModel", result: "SearchResult") -> None:
+    """The chosen candidate with its parameters, all trials, and the feature importance."""
+    import pandas as pd
+
+    run.log_params({"candidate": model.candidate, "threshold": model.threshold, **model.params})
+    trials = pd.DataFrame([{"trial": t.number, "candidate": t.candidate, "value": t.value, **t.params} for t in result.trials])
+    importance = pd.DataFrame(list(model.importance.items()), columns=["feature", "share of gain"]).head(20)
+    context.add_output_metadata(
+        {
+            "candidate": model.candidate,
+            "params": dict(model.params),
+            "threshold": model.threshold,
+            "features": len(model.columns),
+            "trials": table(trials),
+            "importance": table(importance),
+            "mlflow_run": dg.MetadataValue.url(run.url),
+        }
+    )
+
+
+def report_evaluation(
+    context: dg.AssetExecutionContext,
+    run: MlflowRun,
+    domain: Domain,
+    predictions: "DataFrame",
+    metrics: dict[str, float],
+    model: "FittedModel",
+) -> None:
+    """Metrics and pictures, in Dagster and in MLflow."""
+    from mlops_assets.ml.figures import evaluation_figures
+
+    figures = evaluation_figures(
+        predictions[domain.target].to_numpy(), predictions["probability"].to_numpy(), model.threshold, model.importance
+    )
+    run.log_metrics({f"test_{name}": value for name, value in metrics.items()})
+    for name, png in figures.items():
+        run.log_figure_bytes(name, png)
+    shown = {name: picture(png, name.replace("_", " ")) for name, png in figures.items()}
+    context.add_output_metadata({**metrics, **shown, "mlflow_run": dg.MetadataValue.url(run.url)}, output_name="metrics")
+
+
+def report_comparison(context: dg.AssetExecutionContext, run: MlflowRun, comparison: "DataFrame") -> None:
+    """Both splits' metrics side by side."""
+    for row in comparison.to_dict("records"):
+        run.log_metrics({f"{row['split']}_split_{name}": value for name, value in row.items() if name != "split"})
+    context.add_output_metadata({"comparison": table(comparison), "mlflow_run": dg.MetadataValue.url(run.url)})
+
+
+def report_registered(context: dg.AssetExecutionContext, run: MlflowRun, version: "ModelVersion", is_new: bool) -> "DataFrame":
+    """The registered version as the asset's one row [name, version, mlflow_run_id, fingerprint]."""
+    import pandas as pd
+
+    run.set_tags({"registered_version": str(version.version)})
+    context.add_output_metadata(
+        {
+            "version": int(version.version),
+            "registered_now": is_new,
+            "model_uri": f"models:/{version.name}/{version.version}",
+            "mlflow_run": dg.MetadataValue.url(run.url),
+        }
+    )
+    row = {
+        "name": version.name,
+        "version": str(version.version),
+        "mlflow_run_id": version.run_id,
+        "fingerprint": version.tags["fingerprint"],
+    }
+    return pd.DataFrame([row], dtype="string[pyarrow]")
+
+
+def report_verdict(verdict: "Verdict") -> dg.AssetCheckResult:
+    """The gate's verdict: passed or not and why, and both models' metrics on the same rows."""
+    import pandas as pd
+
+    sides = {"challenger": verdict.challenger, "champion": verdict.champion or {}}
+    comparison = pd.DataFrame(sides).rename_axis("metric").reset_index()
+    return dg.AssetCheckResult(
+        passed=verdict.decision.promote,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=verdict.decision.reason,
+        metadata={
+            "version": verdict.version,
+            "champion_version": verdict.champion_version or "none",
+            "reason": verdict.decision.reason,
+            "comparison": table(comparison),
+            "metrics": {name: value for name, value in sides.items() if value},
+        },
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.4f}"
+    return str(value).replace("|", "\\|")
