@@ -50,7 +50,10 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Which rows test the model. `random`: stratified, a row's side depends on its id and the seed, but for a few rows at the very cut. `temporal`: the last share."""
+    """Which rows test the model.
+
+    `random`: stratified; a row's side depends on its id and the seed, but for a few rows at the very cut. `temporal`: the last share.
+    """
 
     kind: SplitKind = "random"
     test_share: float = 0.2

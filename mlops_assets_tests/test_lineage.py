@@ -83,7 +83,8 @@ def test_lineage_ends_with_a_champion_that_traces_back_to_the_raw_months(platfor
         assert stamp is not None
         assert trace.provenance.upstream["chicago_crime/raw_crimes"][month] == stamp.data_version
         assert platform.data_versions()["chicago_crime/raw_crimes", month] == stamp.data_version
-        assert [str(version.version) for version in registry.versions_using(client, "chicago_crime/raw_crimes", month)] == [str(trace.version)]
+        using = registry.versions_using(client, "chicago_crime/raw_crimes", month)
+        assert [str(version.version) for version in using] == [str(trace.version)]
     assert registry.versions_using(client, "chicago_crime/raw_crimes", "2016-12") == []
 
 
@@ -103,7 +104,8 @@ def test_registered_model_takes_dictionaries_with_nulls_and_unseen_categories(pl
     registry.connect(platform.tracking_uri)
     model = registry.load("models:/chicago_crime@champion")
 
-    answer = model.predict([{"date": "2018-01-31T23:59:59.000"}, {"date": "2018-02-01T00:00:00.000", "iucr": "never seen", "domestic": None}])
+    sparse = {"date": "2018-01-31T23:59:59.000"}
+    answer = model.predict([sparse, {**sparse, "iucr": "never seen", "ward": None, "domestic": None}])
 
     assert isinstance(answer, pd.DataFrame)
     assert answer["probability"].between(0, 1).all()
@@ -140,10 +142,9 @@ def test_a_second_identical_run_changes_no_data_version_and_registers_nothing(pl
 def test_a_worse_challenger_stays_challenger(platform: Platform) -> None:
     client = registry.connect(platform.tracking_uri)
     champion = registry.resolve(client, "chicago_crime@champion")
-    config = {"ops": {"chicago_crime__model": {"config": {"trials": 0}}, "chicago_crime__split": {"config": {"kind": "temporal"}}}}
-    stunted = {**config["ops"], "chicago_crime__outliers__train": {"config": {"deviations": 0.05}}}
+    few_rows = {"chicago_crime__model": {"config": {"trials": 0}}, "chicago_crime__outliers__train": {"config": {"deviations": 0.05}}}
 
-    result = platform.train("2017-12", {"ops": stunted}, raise_on_error=False)
+    result = platform.train("2017-12", {"ops": few_rows}, raise_on_error=False)
 
     verdict = next(item for item in result.get_asset_check_evaluations() if item.check_name == "challenger_beats_champion")
     assert not result.success

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated, cast
 
 import typer
 
@@ -30,15 +30,15 @@ def running_sandbox(replay: Path | None) -> Iterator[str]:
     if replay:
         command += ["--replay", str(replay.resolve())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin and process.stdout
-        url = process.stdout.readline().strip()
+        stdin, stdout = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
+        url = stdout.readline().strip()
         if not url:
             process.wait()
             raise ValueError("the sandbox did not start; its message stands above")
         try:
             yield url
         finally:
-            process.stdin.close()
+            stdin.close()
             process.terminate()
 
 

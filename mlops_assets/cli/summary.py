@@ -1,6 +1,6 @@
 """The table at the end of `mlops-assets run`: what was read, how good the challenger is, and whether it became champion."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -25,14 +25,11 @@ def print_summary(
 ) -> bool:
     """Prints the outcome; False if a run failed for any other reason than a challenger that did not win."""
     verdict = _verdict(domain, training)
-    failed = training is None or (not training.success and (verdict is None or verdict.passed))
-    if failed:
+    if training is None or verdict is None or (verdict.passed and not training.success):
         _print_failure(console, ingest if training is None else training)
         return False
-    assert training is not None and verdict is not None
     rows = sum(_row_counts(ingest, domain, "enriched").values())
-    metrics = verdict.metadata["metrics"].value
-    assert isinstance(metrics, dict)
+    metrics = cast(dict[str, dict[str, float]], verdict.metadata["metrics"].value)
     table = Table(title=f"{domain.title}, {window[0]} to {window[-1]}", show_header=False, title_justify="left")
     table.add_row("partitions", f"{len(window)}")
     table.add_row("rows", f"{rows:,} enriched, {sum(_row_counts(ingest, domain, 'rejected_crimes').values()):,} set aside")

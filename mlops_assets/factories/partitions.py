@@ -41,18 +41,22 @@ def derived(
     return Partitioned(list(context.partition_keys), compute, unchanged, code=digest)
 
 
-def store_partitions(context: dg.AssetExecutionContext, values: Partitioned[Any]) -> StoredPartitions:
+def store_partitions(
+    context: dg.AssetExecutionContext, values: Partitioned[Any], metadata: Mapping[str, Any] | None = None
+) -> StoredPartitions:
     """Yields the output and, once it is stored, one more event for each partition if there are several.
 
-    Dagster gives all partitions of one output the same tags; the second event carries the partition's own data version.
+    Dagster gives all partitions of one output the same tags; the second event carries the partition's own data version. `metadata`
+    is what all partitions share.
     """
-    yield dg.Output(values)
+    yield dg.Output(values, metadata=metadata)
     if len(values) > 1:
         step = context.op_execution_context.get_step_execution_context()
         for partition in values:
-            metadata = step.get_asset_metadata(asset_key=context.asset_key, partition_key=partition) or {}
-            tags = {DATA_VERSION_TAG: str(metadata["data_version"])}
-            yield dg.AssetMaterialization(asset_key=context.asset_key, partition=partition, metadata=metadata, tags=tags)
+            own = step.get_asset_metadata(asset_key=context.asset_key, partition_key=partition) or {}
+            tags = {DATA_VERSION_TAG: str(own["data_version"])}
+            shown = {**(metadata or {}), **own}
+            yield dg.AssetMaterialization(asset_key=context.asset_key, partition=partition, metadata=shown, tags=tags)
 
 
 def _version(lineage: Mapping[str, Mapping[str, str]], asset: str, partition: str) -> str | None:

@@ -112,7 +112,7 @@ def _registered_model(domain: Domain) -> dg.AssetsDefinition:
         model: FittedModel,
         metrics: Frame,
     ) -> Frame:
-        from mlops_assets.ml.registry import Provenance
+        from mlops_assets.ml.provenance import Provenance
         from mlops_assets.ml.release import register_challenger
         from mlops_assets.ml.served import ServedModel
 
@@ -194,7 +194,7 @@ def metrics_of(frame: Frame) -> dict[str, float]:
 
 
 def require_approval(context: dg.AssetExecutionContext, domain: Domain, version: str) -> None:
-    """Failure unless the gate's latest verdict approved exactly this version: `champion` alone, in a run without the gate, moves nothing."""
+    """Failure unless the gate's latest verdict approved exactly this version: `champion` alone, without the gate, moves nothing."""
     gate = dg.AssetCheckKey(asset_key(domain, "registered_model"), GATE)
     record = context.instance.get_latest_asset_check_evaluation_record(gate)
     event = record.event.dagster_event if record and record.event else None

@@ -1,6 +1,7 @@
 """What people see of a stage: tables and pictures in the Dagster UI, metrics and artifacts in MLflow, and links between the two."""
 
 import base64
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -27,6 +28,12 @@ def table(frame: "DataFrame") -> dg.MarkdownMetadataValue:
 def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
     """A picture that the UI shows in place."""
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def column_lineage(upstream: dg.AssetKey, sources: Mapping[str, Sequence[str]]) -> dict[str, dg.TableColumnLineage]:
+    """Metadata that says of which columns of `upstream` each column is made."""
+    deps = {column: [dg.TableColumnDep(upstream, source) for source in names] for column, names in sources.items()}
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
 
 
 def report_trial(run: MlflowRun, trial: "Trial", metric: str) -> None:

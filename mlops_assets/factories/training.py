@@ -11,7 +11,7 @@ import dagster as dg
 from mlops_assets.domain import Domain
 from mlops_assets.factories.config import config_schema, configured
 from mlops_assets.factories.keys import artifact_asset, artifact_out, asset_in, asset_key, frame_asset, frame_out
-from mlops_assets.factories.reports import report_model, report_trial, table
+from mlops_assets.factories.reports import column_lineage, report_model, report_trial, table
 from mlops_assets.partitions import monthly_partitions, window_mapping
 from mlops_assets.resources.mlflow import MlflowResource
 from mlops_assets.storage.io_managers import AS_PARTITIONS
@@ -107,9 +107,12 @@ def _encoded(domain: Domain) -> dg.AssetsDefinition:
         },
         partitions_def=monthly_partitions(domain.cadence),
     )
-    def encoded(train: Frame, test: Frame) -> tuple[FeatureEncoder, Frame, Frame]:
-        from mlops_assets.ml.encode import FeatureEncoder
+    def encoded(context: dg.AssetExecutionContext, train: Frame, test: Frame) -> tuple[FeatureEncoder, Frame, Frame]:
+        from mlops_assets.ml.encode import FeatureEncoder, feature_sources
 
+        sources = feature_sources(domain.features)
+        context.add_output_metadata(column_lineage(asset_key(domain, "outliers/train"), sources), output_name="encoded_train")
+        context.add_output_metadata(column_lineage(asset_key(domain, "split/test"), sources), output_name="encoded_test")
         encoder = FeatureEncoder(domain.features, domain.target, domain.id_column)
         encoded_train = encoder.fit_transform(train)
         return encoder, encoded_train, encoder.transform(test)

@@ -24,16 +24,21 @@ MISSING, UNSEEN = 0, -1
 
 def feature_columns(features: Features, encodings: tuple[str, ...] = ("plain", "target")) -> list[str]:
     """Names of the encoded columns of the given encodings, in the order in which an encoded frame has them."""
-    plain = [
-        *features.numeric,
-        *(f"{column}_log1p" for column in features.log1p),
-        *(f"{column}_{part}" for column in features.cyclic for part in ("sin", "cos")),
-        *(f"{column}_{category}" for column, categories in features.one_hot.items() for category in categories),
-        *features.flags,
-        *(f"{column}_freq" for column in features.frequency),
-    ]
-    target = [_target_column(columns) for columns in features.target]
-    return (plain if "plain" in encodings else []) + (target if "target" in encodings else [])
+    return list(feature_sources(features, encodings))
+
+
+def feature_sources(features: Features, encodings: tuple[str, ...] = ("plain", "target")) -> dict[str, tuple[str, ...]]:
+    """Encoded column -> the enriched columns it is made of, in the order of `feature_columns`."""
+    plain = {
+        **{column: (column,) for column in features.numeric},
+        **{f"{column}_log1p": (column,) for column in features.log1p},
+        **{f"{column}_{part}": (column,) for column in features.cyclic for part in ("sin", "cos")},
+        **{f"{column}_{category}": (column,) for column, categories in features.one_hot.items() for category in categories},
+        **{column: (column,) for column in features.flags},
+        **{f"{column}_freq": (column,) for column in features.frequency},
+    }
+    target = {_target_column(columns): columns for columns in features.target}
+    return (plain if "plain" in encodings else {}) | (target if "target" in encodings else {})
 
 
 class FeatureEncoder:

@@ -16,11 +16,9 @@ class Decision:
 
 def decide(challenger: Mapping[str, float], champion: Mapping[str, float] | None, gates: Gates) -> Decision:
     """Promote if every absolute gate is reached and, where there is a champion, the gate metric is strictly better than its."""
-    short = [
-        f"{metric} {challenger[metric]:.4f} is below {minimum:g}" for metric, minimum in gates.minimum.items() if challenger[metric] < minimum
-    ]
-    if short:
-        return Decision(False, "; ".join(short))
+    missed = {metric: minimum for metric, minimum in gates.minimum.items() if challenger[metric] < minimum}
+    if missed:
+        return Decision(False, "; ".join(f"{metric} {challenger[metric]:.4f} is below {minimum:g}" for metric, minimum in missed.items()))
     own = challenger[gates.metric]
     if champion is None:
         return Decision(True, f"the first champion: every gate is reached, {gates.metric} {own:.4f}")

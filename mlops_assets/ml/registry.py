@@ -34,6 +34,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType
 
 from mlops_assets.domain import RequestField
 from mlops_assets.ml.provenance import Provenance, library_versions, upstream_tag
@@ -120,9 +121,17 @@ def log_served_model(served: "ServedModel", *, run_id: str, request: Sequence[Re
 
 
 def model_signature(request: Sequence[RequestField]) -> ModelSignature:
-    """The raw record in; probability (double) and label (boolean) out."""
-    inputs = Schema([ColSpec(item.type, item.name, required=item.required) for item in request])
+    """The raw record in; probability (double) and label (boolean) out.
+
+    MLflow refuses nulls in booleans, and in text when a whole column is null; so an optional field may be anything, and the model itself
+    refuses what it cannot read.
+    """
+    inputs = Schema([ColSpec(_column_type(item), item.name, required=item.required) for item in request])
     return ModelSignature(inputs=inputs, outputs=Schema([ColSpec("double", "probability"), ColSpec("boolean", "label")]))
+
+
+def _column_type(item: RequestField) -> str | AnyType:
+    return item.type if item.required else AnyType()  # type: ignore[no-untyped-call]  # mlflow does not annotate it
 
 
 def register(

@@ -12,6 +12,7 @@ from mlops_assets.ml.chain import raw_records
 from mlops_assets.ml.evaluate import binary_metrics
 from mlops_assets.ml.persistence import content_hash, dumps
 from mlops_assets.ml.promotion import Decision, decide
+from mlops_assets.ml.provenance import Provenance
 from mlops_assets.ml.served import ServedModel
 
 
@@ -27,7 +28,7 @@ class Verdict:
 
 
 def register_challenger(
-    client: MlflowClient, domain: Domain, served: ServedModel, *, run_id: str, provenance: registry.Provenance
+    client: MlflowClient, domain: Domain, served: ServedModel, *, run_id: str, provenance: Provenance
 ) -> tuple[ModelVersion, bool]:
     """The version of this model, with the alias `challenger`, and whether it is new.
 

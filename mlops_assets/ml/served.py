@@ -30,7 +30,9 @@ class Transformer(Protocol):
 class Classifier(Protocol):
     """A fitted binary classifier over scaled frames."""
 
-    threshold: float
+    @property
+    def threshold(self) -> float:
+        """The probability from which on a row is positive."""
 
     def predict_probability(self, frame: pd.DataFrame) -> np.ndarray:
         """float64[n], the probability of the positive class."""

@@ -27,6 +27,10 @@ class Partitioned(Mapping[str, Value]):
             raise KeyError(key)
         return self.compute(key)
 
+    def __contains__(self, key: object) -> bool:
+        """Whether `key` is one of the partitions; loads none."""
+        return key in self.partitions
+
     def __iter__(self) -> Iterator[str]:
         """The partition keys."""
         return iter(self.partitions)

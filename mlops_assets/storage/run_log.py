@@ -72,4 +72,4 @@ def attempt_at(step: "StepExecutionContext") -> str:
 
 def observed_lineage(context: "AssetExecutionContext") -> Lineage:
     """Everything that the asset's step has loaded so far, back to the raw partitions."""
-    return RunLog.of(context.run_id).lineage(attempt_at(context.op_execution_context.get_step_execution_context()))
+    return RunLog.of(context.run.run_id).lineage(attempt_at(context.op_execution_context.get_step_execution_context()))

@@ -3,10 +3,14 @@
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from moto.server import ThreadedMotoServer
+
+from mlops_assets.storage.io_managers import ArtifactIOManager, FrameIOManager
+from mlops_assets.storage.resource import LakeResource
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +42,31 @@ def bucket(s3_environment: str) -> str:
     return name
 
 
+@pytest.fixture
+def signatures_checked(s3_environment: str) -> Iterator[None]:
+    """The server refuses whom it does not know, and it knows nobody; otherwise it lets everybody in."""
+
+    def let_in(requests_without_check: str) -> None:
+        requests.post(f"{s3_environment}/moto-api/reset-auth", data=requests_without_check, timeout=10).raise_for_status()
+
+    let_in("0")
+    yield
+    let_in("inf")
+
+
 @pytest.fixture(params=["file", "s3"])
 def lake_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty lake, with a space in it; its folder does not exist yet."""
     return str(tmp_path / "a lake") if request.param == "file" else f"s3://{request.getfixturevalue('bucket')}/a lake"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> LakeResource:
+    """An empty lake in a folder."""
+    return LakeResource(uri=str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def resources(lake: LakeResource) -> dict[str, Any]:
+    """What assets need to store frames and artifacts in `lake`."""
+    return {"lake": lake, "frames": FrameIOManager(lake=lake), "artifacts": ArtifactIOManager(lake=lake)}

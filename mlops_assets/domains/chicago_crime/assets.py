@@ -11,6 +11,7 @@ import dagster as dg
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
 from mlops_assets.factories.keys import artifact_asset, asset_key, frame_asset
 from mlops_assets.factories.partitions import StoredPartitions, derived, store_partitions
+from mlops_assets.factories.reports import column_lineage
 from mlops_assets.resources.socrata import SocrataResource, UpstreamState
 from mlops_assets.storage.io_managers import AS_PARTITIONS
 from mlops_assets.storage.partitioned import Partitioned
@@ -30,6 +31,14 @@ RAW_CRIMES = "chicago_crime/raw_crimes"
 RAW_STATIONS = "chicago_crime/raw_police_stations"
 ENRICHER = "chicago_crime/enricher"
 TRANSFORMS = ("mlops_assets.domains.chicago_crime.transforms", "mlops_assets.ml.nearest")
+
+PLACE = ("x_coordinate", "y_coordinate", "latitude", "longitude")
+DERIVED_FROM = {
+    **{column: (column,) for column in (*(field.name for field in CHICAGO_CRIME.request), CHICAGO_CRIME.target)},
+    **dict.fromkeys(("occurred_at", "season", "day_of_week", "day_time", "hour", "minute"), ("date",)),
+    **dict.fromkeys(("x_ft", "y_ft", "nearest_station", "station_distance_m"), PLACE),
+}
+"""Column of `enriched` -> the columns of `raw_crimes` it is made of."""
 
 
 def months_of(stage: str) -> dg.AssetIn:
@@ -126,7 +135,7 @@ def enriched(context: dg.AssetExecutionContext, lake: LakeResource, crimes: Fram
     rows = derived(
         context, lake, lambda month: enrichers[month].transform(usable_rows(crimes[month])), reads=[RAW_CRIMES, ENRICHER], code=TRANSFORMS
     )
-    yield from store_partitions(context, rows)
+    yield from store_partitions(context, rows, column_lineage(asset_key(CHICAGO_CRIME, "raw_crimes"), DERIVED_FROM))
 
 
 def stored_state(lake: LakeResource, asset: str, month: str) -> UpstreamState | None:

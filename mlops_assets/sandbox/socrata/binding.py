@@ -122,7 +122,7 @@ def _bind(value: Expression, types: Mapping[str, str]) -> tuple[Expression, str]
 
 
 def _bind_call(call: Call, types: Mapping[str, str]) -> tuple[Expression, str]:
-    if call.name not in AGGREGATES and call.name not in TRUNCATIONS and call.name not in EXTRACTIONS or len(call.arguments) != 1:
+    if (call.name not in AGGREGATES and call.name not in TRUNCATIONS and call.name not in EXTRACTIONS) or len(call.arguments) != 1:
         signature = f"{call.name}/{len(call.arguments)}"
         raise SoqlError("query.soql.no-such-function", f"No such function: {signature}", function=signature)
     if call == Call("count", (Column("*"),)):

@@ -94,7 +94,8 @@ class GeneratedCrimes:
         blocks = city.draw_blocks(rng, types)
         when = self._moments(rng, year, month, hours, minutes)
         order = np.argsort(when + rng.exponential(3 * 86_400, size).astype("timedelta64[s]"))
-        pairs, codes, hours, minutes, blocks, when = (part[order] for part in (pairs, codes, hours, minutes, blocks, when))
+        pairs, codes, blocks, when = pairs[order], codes[order], blocks[order], when[order]
+        hours, minutes = hours[order], minutes[order]
 
         months_since_start = (year - FIRST_YEAR) * 12 + month - 1
         numbers = FIRST_ID + months_since_start * IDS_PER_MONTH + np.sort(rng.permutation(IDS_PER_MONTH)[:size])

@@ -1,0 +1,215 @@
+"""What every system must be, whichever it is: one suite over `DOMAINS`. A system's own rules stand beside its own modules."""
+
+import re
+from datetime import datetime
+from importlib import import_module
+from math import isfinite
+
+import dagster as dg
+import pytest
+
+from mlops_assets.definitions import defs
+from mlops_assets.domain import Candidate, Domain
+from mlops_assets.domains import DOMAINS
+from mlops_assets.ml.encode import feature_columns
+from mlops_assets.ml.estimators import build_estimator
+from mlops_assets.ml.evaluate import HIGHER_IS_BETTER
+from mlops_assets.ml.provenance import upstream_tag
+
+NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+JSON_TYPES = {"string": str, "boolean": bool, "long": int, "double": float}
+STAGES = {
+    "enriched",
+    "enricher",
+    "split/train",
+    "split/test",
+    "outliers/train",
+    "encoder",
+    "encoded/train",
+    "encoded/test",
+    "scaler",
+    "scaled/train",
+    "scaled/test",
+    "balanced",
+    "selected_features",
+    "model",
+    "evaluation/predictions",
+    "evaluation/metrics",
+    "split_comparison",
+    "registered_model",
+    "champion",
+}
+CANDIDATES = [(domain, candidate) for domain in DOMAINS.values() for candidate in domain.candidates]
+
+every_domain = pytest.mark.parametrize("domain", DOMAINS.values(), ids=list(DOMAINS))
+every_candidate = pytest.mark.parametrize(
+    ("domain", "candidate"), CANDIDATES, ids=[f"{domain.name}-{candidate.name}" for domain, candidate in CANDIDATES]
+)
+
+
+def _assets(domain: Domain) -> list[dg.AssetKey]:
+    return [key for key in defs.resolve_asset_graph().get_all_asset_keys() if key.path[0] == domain.name]
+
+
+def _source_columns(domain: Domain) -> list[str]:
+    """Every enriched column that a feature is made from, once for each feature."""
+    features = domain.features
+    crossed = [column for columns in features.target for column in columns]
+    return [
+        *features.numeric,
+        *features.log1p,
+        *features.cyclic,
+        *features.one_hot,
+        *features.flags,
+        *features.frequency,
+        *crossed,
+    ]
+
+
+def test_the_registry_calls_every_domain_by_its_name() -> None:
+    assert list(DOMAINS) == [domain.name for domain in DOMAINS.values()]
+    assert {key.path[0] for key in defs.resolve_asset_graph().get_all_asset_keys()} == set(DOMAINS)
+
+
+@every_domain
+def test_names_follow_the_grammar(domain: Domain) -> None:
+    assert NAME.fullmatch(domain.name)
+    assert domain.title
+    assert domain.description.endswith(".")
+    for key in _assets(domain):
+        assert all(NAME.fullmatch(part) for part in key.path)
+    names = [candidate.name for candidate in domain.candidates]
+    assert all(NAME.fullmatch(name) for name in names)
+    assert len(set(names)) == len(names) > 0
+
+
+@every_domain
+def test_the_whole_lineage_is_there_from_raw_to_champion(domain: Domain) -> None:
+    stages = {"/".join(key.path[1:]) for key in _assets(domain)}
+
+    assert stages >= STAGES
+    assert [stage for stage in stages if stage.startswith("raw_")]
+
+
+@every_domain
+def test_jobs_schedule_and_sensor_are_there(domain: Domain) -> None:
+    repository = defs.get_repository_def()
+
+    assert {f"{domain.name}_ingest", f"{domain.name}_training"} <= {job.name for job in repository.get_all_jobs()}
+    assert f"{domain.name}_new_data_sensor" in {sensor.name for sensor in repository.sensor_defs}
+    schedule = repository.get_schedule_def(f"{domain.name}_schedule")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == (domain.cadence.schedule, "UTC")
+
+
+@every_domain
+def test_the_command_line_can_ask_for_the_newest_partition(domain: Domain) -> None:
+    assert callable(import_module(f"mlops_assets.domains.{domain.name}.ingest").newest_partition)
+
+
+@every_domain
+def test_request_fields_are_distinct_described_and_exemplified(domain: Domain) -> None:
+    names = [field.name for field in domain.request]
+
+    assert len(set(names)) == len(names)
+    assert any(field.required for field in domain.request)
+    for field in domain.request:
+        assert field.description.endswith("."), field.name
+        assert type(field.example) is JSON_TYPES[field.type], field.name
+
+
+@every_domain
+def test_the_answer_is_not_part_of_the_question(domain: Domain) -> None:
+    assert domain.target not in {field.name for field in domain.request}
+    assert domain.target not in _source_columns(domain)
+    assert domain.id_column not in _source_columns(domain)
+
+
+@every_domain
+def test_a_client_can_send_the_id_and_some_features_as_they_are(domain: Domain) -> None:
+    request = {field.name for field in domain.request}
+
+    assert domain.id_column in request
+    assert request & set(_source_columns(domain))
+
+
+@every_domain
+def test_feature_columns_are_distinct_and_the_scaled_ones_among_them(domain: Domain) -> None:
+    columns = feature_columns(domain.features)
+
+    assert len(set(columns)) == len(columns)
+    assert set(domain.features.scaled) <= set(columns)
+    assert {domain.target, domain.id_column}.isdisjoint(columns)
+    assert all(period > 0 for period in domain.features.cyclic.values())
+    assert all(len(set(categories)) == len(categories) > 1 for categories in domain.features.one_hot.values())
+
+
+@every_candidate
+def test_candidates_use_encodings_that_give_columns(domain: Domain, candidate: Candidate) -> None:
+    assert candidate.description.endswith(".")
+    for encoding in candidate.encodings:
+        assert feature_columns(domain.features, (encoding,))
+    if candidate.balance or candidate.select:
+        assert candidate.encodings == ("plain",), "balanced rows and scores have plain columns only"
+
+
+@every_candidate
+def test_candidates_name_parameters_that_their_estimator_has(domain: Domain, candidate: Candidate) -> None:
+    known = set(build_estimator(candidate.estimator, {}, seed=0).get_params())  # type: ignore[attr-defined]
+
+    assert set(candidate.params) | set(candidate.space) <= known
+    build_estimator(candidate.estimator, candidate.params, seed=0)
+
+
+@every_candidate
+def test_candidates_search_from_inside_a_space_that_can_be_searched(domain: Domain, candidate: Candidate) -> None:
+    for name, limits in candidate.space.items():
+        assert isfinite(limits.low), name
+        assert limits.low < limits.high < float("inf"), name
+        assert limits.low > 0 or not limits.log, name
+        assert not limits.integer or float(limits.low).is_integer() and float(limits.high).is_integer(), name
+        if name in candidate.params:
+            assert limits.low <= candidate.params[name] <= limits.high, name
+
+
+@every_domain
+def test_search_and_gates_know_their_metrics(domain: Domain) -> None:
+    assert {domain.search.metric, domain.gates.metric, *domain.gates.minimum} <= set(HIGHER_IS_BETTER)
+    assert domain.gates.minimum, "without an absolute gate the first model, however bad, becomes champion"
+    assert all(0 < minimum < 1 for minimum in domain.gates.minimum.values())
+    assert domain.gates.min_rows > 0
+    assert domain.search.trials >= 0
+    assert 0 < domain.search.validation_share < 1
+
+
+@every_domain
+def test_split_outliers_balance_and_selection_can_work(domain: Domain) -> None:
+    assert 0 < domain.split.test_share < 1
+    assert domain.outliers.deviations > 0
+    assert {domain.target, domain.id_column}.isdisjoint(domain.outliers.columns)
+    assert 0 < domain.balance.oversample <= domain.balance.undersample <= 1
+    assert min(domain.balance.neighbours, domain.selection.neighbours) > 0
+
+
+@every_domain
+def test_cadence_is_valid(domain: Domain) -> None:
+    assert datetime.strptime(domain.cadence.start, "%Y-%m")
+    assert domain.cadence.window > 0
+    assert domain.cadence.revision_interval_seconds >= 60
+
+
+@every_domain
+def test_provenance_of_every_asset_can_be_registered(domain: Domain) -> None:
+    for key in _assets(domain):
+        assert upstream_tag(key.to_user_string(), domain.cadence.start)
+
+
+@every_domain
+def test_training_starts_behind_the_blocking_checks_on_enriched(domain: Domain) -> None:
+    graph = defs.resolve_asset_graph()
+    enriched = dg.AssetKey([domain.name, "enriched"])
+    blocking = [key for key in graph.asset_check_keys if key.asset_key == enriched and graph.get(key).blocking]
+
+    assert blocking
+    assert {"challenger_beats_champion", "registered_model_reproduces_the_lineage"} <= {
+        key.name for key in graph.asset_check_keys if key.asset_key.path == [domain.name, "registered_model"] and graph.get(key).blocking
+    }

@@ -1,0 +1,112 @@
+"""Promotion: `champion` moves the alias for a version that the gate approved, and for no other."""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from mlops_assets.domain import Domain
+from mlops_assets.factories.keys import asset_key, frame_asset
+from mlops_assets.factories.release import GATE, metrics_of, release_assets, release_checks
+from mlops_assets.ml import registry
+from mlops_assets.ml.provenance import Provenance
+
+Failures = Callable[[dg.ExecuteInProcessResult], dict[str, str]]
+MONTH = "2017-03"
+
+
+def _register(workshop: Any, domain: Domain) -> str:
+    provenance = Provenance(dagster_run_id="r", partition=MONTH, code_version="c", git_commit="g", fingerprint="f")
+    version = registry.register(workshop.client, domain.name, "file:///nowhere", run_id="r" * 32, provenance=provenance)
+    return str(version.version)
+
+
+def _registered(domain: Domain, version: str) -> dg.AssetsDefinition:
+    @frame_asset(domain, "registered_model", "A registered version.")
+    def registered_model() -> Any:
+        return pd.DataFrame({"name": [domain.name], "version": [version]}, dtype="string[pyarrow]")
+
+    return registered_model
+
+
+def _gate(domain: Domain, passed: bool) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset_key(domain, "registered_model"), name=GATE, blocking=True)
+    def gate(registered_model: Any) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=passed, metadata={"version": str(registered_model["version"].iloc[0])})
+
+    return gate
+
+
+def _champion(domain: Domain) -> dg.AssetsDefinition:
+    return release_assets(domain)[-1]
+
+
+def _champion_version(workshop: Any, domain: Domain) -> str | None:
+    version = registry.by_alias(workshop.client, domain.name, registry.CHAMPION)
+    return None if version is None else str(version.version)
+
+
+@pytest.fixture
+def versions(workshop: Any, toy: Domain) -> tuple[str, str]:
+    """Two registered versions; the first is champion."""
+    first, second = _register(workshop, toy), _register(workshop, toy)
+    registry.set_alias(workshop.client, toy.name, registry.CHAMPION, first)
+    return first, second
+
+
+def test_release_has_two_checks_and_they_block(toy: Domain) -> None:
+    specs = {spec.name: spec for check in release_checks(toy) for spec in check.check_specs}
+
+    assert set(specs) == {"registered_model_reproduces_the_lineage", GATE}
+    assert all(spec.blocking and spec.asset_key == asset_key(toy, "registered_model") for spec in specs.values())
+
+
+def test_champion_moves_for_a_version_that_passed_in_the_same_run(workshop: Any, toy: Domain, versions: tuple[str, str]) -> None:
+    result = workshop.materialize([_registered(toy, versions[1]), _gate(toy, passed=True), _champion(toy)], MONTH)
+
+    assert result.success
+    assert _champion_version(workshop, toy) == versions[1]
+    assert workshop.frame("toy/champion", MONTH).to_dict("records") == [{"name": "toy", "version": versions[1]}]
+
+
+def test_champion_does_not_move_for_a_version_that_failed(workshop: Any, toy: Domain, versions: tuple[str, str]) -> None:
+    result = workshop.materialize([_registered(toy, versions[1]), _gate(toy, passed=False), _champion(toy)], MONTH)
+
+    assert not result.success
+    assert "toy__champion" not in {event.step_key for event in result.all_events if event.is_step_start}
+    assert _champion_version(workshop, toy) == versions[0]
+
+
+def test_champion_alone_moves_for_a_version_that_passed_before(workshop: Any, toy: Domain, versions: tuple[str, str]) -> None:
+    registered, champion = _registered(toy, versions[1]), _champion(toy)
+    assert workshop.materialize([registered, _gate(toy, passed=True)], MONTH).success
+
+    assert workshop.materialize([registered, champion], MONTH, selection=[champion]).success
+
+    assert _champion_version(workshop, toy) == versions[1]
+
+
+@pytest.mark.parametrize("verdict", ["none", "failed", "of another version"])
+def test_champion_alone_does_not_move_without_an_approving_verdict(
+    workshop: Any, toy: Domain, versions: tuple[str, str], failures: Failures, verdict: str
+) -> None:
+    registered, champion = _registered(toy, versions[1]), _champion(toy)
+    if verdict == "failed":
+        workshop.materialize([registered, _gate(toy, passed=False)], MONTH)
+    if verdict == "of another version":
+        assert workshop.materialize([_registered(toy, versions[0]), _gate(toy, passed=True)], MONTH).success
+    if verdict != "failed":
+        assert workshop.materialize([registered], MONTH).success
+
+    found = failures(workshop.materialize([registered, champion], MONTH, selection=[champion]))
+
+    assert list(found) == ["toy__champion"]
+    assert f"toy version {versions[1]} has not passed {GATE}" in found["toy__champion"]
+    assert "materialize toy/registered_model and toy/champion together" in found["toy__champion"]
+    assert _champion_version(workshop, toy) == versions[0]
+
+
+def test_metrics_of_reads_the_stored_table() -> None:
+    assert metrics_of(pd.DataFrame({"metric": ["mcc", "brier"], "value": [0.5, 0.1]})) == {"mcc": 0.5, "brier": 0.1}

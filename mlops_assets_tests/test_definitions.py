@@ -1,0 +1,151 @@
+"""The code location: what loading it costs and leaves behind, and what it holds."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+
+from mlops_assets.definitions import build_defs, default_resources, defs
+from mlops_assets.resources.socrata import SocrataResource
+
+PROBE = """
+import json, os, sys
+
+writes, connections = [], []
+OPENED_TO_WRITE = os.O_WRONLY | os.O_RDWR
+
+def watch(event, arguments):
+    if event == "open" and arguments[2] & OPENED_TO_WRITE and arguments[0] != os.devnull:
+        writes.append(str(arguments[0]))
+    elif event in ("os.mkdir", "os.rename", "os.remove", "os.symlink"):
+        writes.append(str(arguments[0]))
+    elif event in ("socket.connect", "socket.bind", "socket.getaddrinfo"):
+        connections.append(str(arguments))
+
+sys.addaudithook(watch)
+import mlops_assets.definitions
+print(json.dumps({"writes": writes, "connections": connections, "modules": sorted({name.partition(".")[0] for name in sys.modules})}))
+"""
+HEAVY = {"pandas", "numpy", "mlflow", "sklearn", "pyarrow", "fsspec", "geopandas", "requests", "xgboost", "optuna", "matplotlib", "sodapy"}
+
+Asset = Any
+
+
+@pytest.fixture(scope="module")
+def loading(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What happens when a process without any environment loads the code location, a warning being an error."""
+    command = [sys.executable, "-B", "-W", "error", "-c", PROBE]
+    elsewhere = tmp_path_factory.mktemp("else where")
+    done = subprocess.run(command, cwd=elsewhere, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(elsewhere.iterdir()) == []
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    return found
+
+
+def test_loading_imports_nothing_heavy(loading: dict[str, list[str]]) -> None:
+    assert HEAVY & set(loading["modules"]) == set()
+
+
+def test_loading_writes_no_file_and_opens_no_connection(loading: dict[str, list[str]]) -> None:
+    assert (loading["writes"], loading["connections"]) == ([], [])
+
+
+def _assets() -> list[Asset]:
+    graph = defs.resolve_asset_graph()
+    return [graph.get(key) for key in sorted(graph.get_all_asset_keys())]
+
+
+def test_every_input_is_an_asset_of_ours() -> None:
+    assert defs.resolve_asset_graph().external_asset_keys == set()
+
+
+@pytest.mark.parametrize("asset", _assets(), ids=lambda asset: asset.key.to_user_string())
+def test_every_asset_says_what_it_is(asset: Asset) -> None:
+    assert asset.description
+    assert asset.group_name == asset.key.path[0]
+    assert asset.tags["stage"] == asset.key.path[1]
+    assert asset.kinds
+    assert asset.code_version
+    assert isinstance(asset.partitions_def, dg.MonthlyPartitionsDefinition)
+
+
+def test_checks_say_what_they_hold_and_all_but_one_block() -> None:
+    graph = defs.resolve_asset_graph()
+    checks = {key.name: graph.get(key) for key in graph.asset_check_keys}
+
+    assert {name: check.blocking for name, check in checks.items()} == {
+        "crimes_match_the_schema": True,
+        "months_have_crimes": False,
+        "stations_match_the_schema": True,
+        "enriched_crimes_match_the_schema": True,
+        "crimes_have_unique_ids": True,
+        "registered_model_reproduces_the_lineage": True,
+        "challenger_beats_champion": True,
+    }
+    assert [name for name, check in checks.items() if not check.description] == []
+
+
+def test_jobs_schedule_and_sensors_have_their_names() -> None:
+    repository = defs.get_repository_def()
+
+    assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
+        "chicago_crime_ingest",
+        "chicago_crime_training",
+    }
+    assert {schedule.name for schedule in repository.schedule_defs} == {"chicago_crime_schedule"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "chicago_crime_revision_sensor",
+        "chicago_crime_new_data_sensor",
+        "failure_alert",
+    }
+
+
+def test_every_asset_belongs_to_exactly_one_job() -> None:
+    ingest, training = (
+        defs.resolve_job_def(name).asset_layer.executable_asset_keys for name in ("chicago_crime_ingest", "chicago_crime_training")
+    )
+
+    assert ingest | training == set(defs.resolve_all_asset_keys())
+    assert ingest & training == set()
+
+
+@pytest.mark.parametrize("job", ["chicago_crime_ingest", "chicago_crime_training", "__ASSET_JOB"])
+def test_jobs_run_in_one_process(job: str) -> None:
+    assert defs.resolve_job_def(job).executor_def is dg.in_process_executor
+
+
+def test_definitions_can_be_loaded() -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_build_defs_replaces_only_the_resources_named() -> None:
+    other = SocrataResource(url="http://127.0.0.1:9")
+
+    replaced = build_defs(resources={"socrata": other}).resources
+
+    assert replaced is not None
+    assert replaced["socrata"] is other
+    assert set(replaced) == set(default_resources()) == {"lake", "frames", "artifacts", "socrata", "mlflow"}
+    assert replaced["lake"] == default_resources()["lake"]
+    assert defs.resources is not None
+    assert defs.resources["socrata"] == SocrataResource()
+
+
+def test_workspace_and_project_name_the_same_definitions() -> None:
+    root = Path(__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text())["tool"]
+    (location,) = yaml.safe_load((root / "workspace.yaml").read_text())["load_from"]
+
+    assert (
+        {"mlops_assets.definitions"}
+        == {project["dg"]["project"]["code_location_target_module"], project["dagster"]["module_name"]}
+        == {location["python_module"]["module_name"]}
+    )
