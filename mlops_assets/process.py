@@ -11,7 +11,7 @@ QUIET_DEFAULTS = {
     "DO_NOT_TRACK": "true",
 }
 
-BETA_FEATURES = ("backfill_policy", "allow_nonexistent_upstream_partitions", "pool")
+BETA_FEATURES = ("backfill_policy", "allow_nonexistent_upstream_partitions")
 
 
 def prepare_process() -> None:

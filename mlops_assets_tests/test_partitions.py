@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets.domain import Cadence
-from mlops_assets.partitions import monthly_partitions, month_before, window_mapping
+from mlops_assets.partitions import month_before, monthly_partitions, window_mapping
 
 CADENCE = Cadence(start="2016-01", window=12)
 MONTHS = monthly_partitions(CADENCE)

@@ -61,9 +61,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         ("~/state", Path.home() / "state"),
     ],
 )
-def test_home_is_absolute_wherever_the_process_stands(
-    given: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_home_is_absolute_wherever_the_process_stands(given: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLOPS_HOME", given)
 
@@ -96,7 +94,8 @@ def test_an_mlflow_server_decides_where_artifacts_go(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("SOCRATA_PAGE_ROWS", "0"), ("SOCRATA_PAGE_ROWS", "many"), ("SOCRATA_TIMEOUT_SECONDS", "0"), ("SOCRATA_ATTEMPTS", "0")]
+    ("name", "value"),
+    [("SOCRATA_PAGE_ROWS", "0"), ("SOCRATA_PAGE_ROWS", "many"), ("SOCRATA_TIMEOUT_SECONDS", "0"), ("SOCRATA_ATTEMPTS", "0")],
 )
 def test_values_that_cannot_work_are_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)

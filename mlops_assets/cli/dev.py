@@ -1,6 +1,7 @@
 """Local tools: the Dagster UI with its daemon, the MLflow UI, and the `.env` that all commands share."""
 
 import os
+import signal
 import subprocess
 import sys
 from enum import StrEnum
@@ -45,6 +46,12 @@ def dev(
     replay: Annotated[Path | None, typer.Option(help="Folder of real exports that the sandbox serves")] = None,
 ) -> None:
     """The Dagster UI with its daemon, and the sandbox beside it unless the upstream is live. Ends with Ctrl-C."""
+    import dagster as dg
+
+    from mlops_assets.cli.dead_runs import end_dead_runs
+
+    with dg.DagsterInstance.get() as instance:
+        end_dead_runs(instance)
     command = [_tool("dg"), "dev", "--host", "127.0.0.1", "--port", str(port)]
     if upstream is Upstream.LIVE:
         raise typer.Exit(_foreground(command, {}))
@@ -58,12 +65,17 @@ def mlflow(port: Annotated[int, typer.Option(help="Port of the MLflow UI on 127.
     if settings.mlflow_tracking_uri:
         typer.echo(f"MLflow runs at {settings.mlflow_tracking_uri}; open it there.")
         return
+    from mlops_assets.ml import registry
+
+    registry.connect(settings.tracking_uri)
     command = [_tool("mlflow"), "ui", "--backend-store-uri", settings.tracking_uri, "--host", "127.0.0.1", "--port", str(port)]
-    raise typer.Exit(_foreground(command, {}))
+    # The server's job runner starts seven workers of 80 MB each for features that nothing here uses.
+    raise typer.Exit(_foreground(command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}))
 
 
 def _foreground(command: list[str], environment: dict[str, str]) -> int:
     process = subprocess.Popen(command, cwd=PROJECT_DIR, env={**os.environ, **environment})
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
         try:
             return process.wait()

@@ -3,8 +3,6 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from mlops_assets.domains import DOMAINS
 from mlops_assets.settings import Settings
@@ -12,10 +10,11 @@ from mlops_assets.settings import Settings
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from mlops_assets.ml.registry import Trace
+
 ABOUT = "Registered models: which versions there are, where one comes from, and which ones used a partition."
 
 app = typer.Typer(no_args_is_help=True, help=ABOUT)
-console = Console()
 RAW = "raw_"
 """How the stages begin that come straight from an upstream."""
 
@@ -28,16 +27,11 @@ def list_versions() -> None:
     from mlops_assets.ml import registry
 
     client = _client()
-    table = Table("model", "version", "aliases", "partition", "metric", "value")
-    for name, domain in DOMAINS.items():
-        for version in registry.versions(client, name):
-            trace = registry.trace(client, f"{name}/{version.version}")
-            value = trace.provenance.metrics.get(domain.gates.metric)
-            shown = "" if value is None else f"{value:.4f}"
-            table.add_row(name, str(trace.version), ", ".join(trace.aliases), trace.provenance.partition, domain.gates.metric, shown)
-    if table.row_count:
-        console.print(table)
-    else:
+    traces = [registry.trace(client, f"{name}/{item.version}") for name in DOMAINS for item in registry.versions(client, name)]
+    for found in traces:
+        metric = DOMAINS[found.name].gates.metric
+        typer.echo(f"{_line(found)}  {metric} {found.provenance.metrics.get(metric, float('nan')):.4f}")
+    if not traces:
         typer.echo("no model is registered yet; `mlops-assets run` makes one", err=True)
 
 
@@ -51,7 +45,7 @@ def trace(
 
     found = registry.trace(_client(), reference)
     source = found.provenance
-    typer.echo(f"{found.name} version {found.version} {' '.join('@' + alias for alias in found.aliases)}")
+    typer.echo(_title(found))
     facts = {
         "partition": source.partition,
         "Dagster run": source.dagster_run_id,
@@ -78,15 +72,22 @@ def using(
     """Every registered version that was made from a partition of an asset."""
     from mlops_assets.ml import registry
 
-    found = registry.versions_using(_client(), asset, partition)
+    client = _client()
+    found = registry.versions_using(client, asset, partition)
     if not found:
         typer.echo(f"no registered version used {asset} {partition}", err=True)
         raise typer.Exit(1)
     for version in found:
-        trace = registry.trace(_client(), f"{version.name}/{version.version}")
-        aliases = " ".join("@" + alias for alias in trace.aliases)
-        used = trace.provenance.upstream[asset][partition]
-        typer.echo(f"{trace.name} version {trace.version} {aliases}".rstrip() + f"  trained for {trace.provenance.partition}  from {used}")
+        trace = registry.trace(client, f"{version.name}/{version.version}")
+        typer.echo(f"{_line(trace)}  from {trace.provenance.upstream[asset][partition]}")
+
+
+def _title(trace: "Trace") -> str:
+    return " ".join([f"{trace.name} version {trace.version}", *(f"@{alias}" for alias in trace.aliases)])
+
+
+def _line(trace: "Trace") -> str:
+    return f"{_title(trace)}  trained for {trace.provenance.partition}"
 
 
 def _client() -> "MlflowClient":

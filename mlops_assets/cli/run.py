@@ -72,11 +72,13 @@ def _newest_partition(domain: Domain) -> str:
 def _run(domain: Domain, window: list[str]) -> None:
     import dagster as dg
 
+    from mlops_assets.cli.dead_runs import end_dead_runs
     from mlops_assets.cli.summary import print_summary
     from mlops_assets.definitions import build_defs
 
     defs = build_defs()
     with dg.DagsterInstance.get() as instance:
+        end_dead_runs(instance)
         ingest = _execute(defs, instance, f"{domain.name}_ingest", _range_tags(window))
         training = _execute(defs, instance, f"{domain.name}_training", {}, partition=window[-1]) if ingest.success else None
         succeeded = print_summary(console, domain, window, ingest, training)

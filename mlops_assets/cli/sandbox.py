@@ -39,7 +39,15 @@ def running_sandbox(replay: Path | None) -> Iterator[str]:
             yield url
         finally:
             stdin.close()
-            process.terminate()
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _end_with_standard_input() -> None:

@@ -120,10 +120,10 @@ def failure_message(context: dg.RunFailureSensorContext, ui_url: str) -> dict[st
 
 
 def failure_text(failure: StepFailureData) -> str:
-    """Why a step failed: what the asset says, or the innermost error; not the frames that Dagster puts around it."""
+    """Why a step failed: what the asset says, or its error; not the one that Dagster puts around it."""
     if failure.user_failure_data and failure.user_failure_data.description:
         return failure.user_failure_data.description
     error = failure.error
-    while error and error.cause:
+    while error and error.cause and str(error.cls_name).startswith("Dagster"):
         error = error.cause
     return error.message.strip() if error else "no error was recorded"

@@ -46,15 +46,17 @@ def store_partitions(
 ) -> StoredPartitions:
     """Yields the output and, once it is stored, one more event for each partition if there are several.
 
-    Dagster gives all partitions of one output the same tags; the second event carries the partition's own data version. `metadata`
-    is what all partitions share.
+    Dagster gives all partitions of one output the same tags; the second event repeats them (code version, input versions: Dagster judges
+    staleness by them) with the partition's own data version. `metadata` is what all partitions share.
     """
     yield dg.Output(values, metadata=metadata)
     if len(values) > 1:
         step = context.op_execution_context.get_step_execution_context()
         for partition in values:
             own = step.get_asset_metadata(asset_key=context.asset_key, partition_key=partition) or {}
-            tags = {DATA_VERSION_TAG: str(own["data_version"])}
+            first = dg.AssetRecordsFilter(context.asset_key, asset_partitions=[partition])
+            event = context.instance.fetch_materializations(first, limit=1).records[0].asset_materialization
+            tags = {**((event and event.tags) or {}), DATA_VERSION_TAG: str(own["data_version"])}
             shown = {**(metadata or {}), **own}
             yield dg.AssetMaterialization(asset_key=context.asset_key, partition=partition, metadata=shown, tags=tags)
 

@@ -198,7 +198,9 @@ def require_approval(context: dg.AssetExecutionContext, domain: Domain, version:
     gate = dg.AssetCheckKey(asset_key(domain, "registered_model"), GATE)
     record = context.instance.get_latest_asset_check_evaluation_record(gate)
     event = record.event.dagster_event if record and record.event else None
-    verdict = event.asset_check_evaluation_data if event else None
+    # A gate that crashed, or that another run is about to ask, has no more than a planned evaluation.
+    is_evaluated = event is not None and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    verdict = event.asset_check_evaluation_data if event and is_evaluated else None
     approved = verdict is not None and verdict.passed and str(verdict.metadata["version"].value) == version
     if not approved:
         raise dg.Failure(

@@ -16,7 +16,8 @@ class Decision:
 
 def decide(challenger: Mapping[str, float], champion: Mapping[str, float] | None, gates: Gates) -> Decision:
     """Promote if every absolute gate is reached and, where there is a champion, the gate metric is strictly better than its."""
-    missed = {metric: minimum for metric, minimum in gates.minimum.items() if challenger[metric] < minimum}
+    # NaN reaches no gate, so the comparison is not turned round.
+    missed = {metric: minimum for metric, minimum in gates.minimum.items() if not challenger[metric] >= minimum}
     if missed:
         return Decision(False, "; ".join(f"{metric} {challenger[metric]:.4f} is below {minimum:g}" for metric, minimum in missed.items()))
     own = challenger[gates.metric]

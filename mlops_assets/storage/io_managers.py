@@ -62,6 +62,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         else:
             data = self._dump_partition(context, obj, partition)
             lake.write(key, data)
+            context.log.info(f"{context.asset_key.to_user_string()} {partition}: stored")
             stamp, metadata = self.describe(lambda _: data)
             size = len(data)
         RunLog.of(context.run_id).wrote(key, stamp.data_version)

@@ -166,7 +166,7 @@ def test_candidates_search_from_inside_a_space_that_can_be_searched(domain: Doma
         assert isfinite(limits.low), name
         assert limits.low < limits.high < float("inf"), name
         assert limits.low > 0 or not limits.log, name
-        assert not limits.integer or float(limits.low).is_integer() and float(limits.high).is_integer(), name
+        assert not limits.integer or (float(limits.low).is_integer() and float(limits.high).is_integer()), name
         if name in candidate.params:
             assert limits.low <= candidate.params[name] <= limits.high, name
 

@@ -12,6 +12,7 @@ from mlops_assets.factories.keys import asset_key, frame_asset
 from mlops_assets.factories.release import GATE, metrics_of, release_assets, release_checks
 from mlops_assets.ml import registry
 from mlops_assets.ml.provenance import Provenance
+from mlops_assets.partitions import monthly_partitions
 
 Failures = Callable[[dg.ExecuteInProcessResult], dict[str, str]]
 MONTH = "2017-03"
@@ -31,10 +32,16 @@ def _registered(domain: Domain, version: str) -> dg.AssetsDefinition:
     return registered_model
 
 
-def _gate(domain: Domain, passed: bool) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=asset_key(domain, "registered_model"), name=GATE, blocking=True)
+def _gate(domain: Domain, verdict: bool | None) -> dg.AssetChecksDefinition:
+    """A gate that passes, fails, or crashes for None."""
+
+    @dg.asset_check(
+        asset=asset_key(domain, "registered_model"), name=GATE, blocking=True, partitions_def=monthly_partitions(domain.cadence)
+    )
     def gate(registered_model: Any) -> dg.AssetCheckResult:
-        return dg.AssetCheckResult(passed=passed, metadata={"version": str(registered_model["version"].iloc[0])})
+        if verdict is None:
+            raise RuntimeError("the champion cannot be loaded")
+        return dg.AssetCheckResult(passed=verdict, metadata={"version": str(registered_model["version"].iloc[0])})
 
     return gate
 
@@ -64,7 +71,7 @@ def test_release_has_two_checks_and_they_block(toy: Domain) -> None:
 
 
 def test_champion_moves_for_a_version_that_passed_in_the_same_run(workshop: Any, toy: Domain, versions: tuple[str, str]) -> None:
-    result = workshop.materialize([_registered(toy, versions[1]), _gate(toy, passed=True), _champion(toy)], MONTH)
+    result = workshop.materialize([_registered(toy, versions[1]), _gate(toy, True), _champion(toy)], MONTH)
 
     assert result.success
     assert _champion_version(workshop, toy) == versions[1]
@@ -72,7 +79,7 @@ def test_champion_moves_for_a_version_that_passed_in_the_same_run(workshop: Any,
 
 
 def test_champion_does_not_move_for_a_version_that_failed(workshop: Any, toy: Domain, versions: tuple[str, str]) -> None:
-    result = workshop.materialize([_registered(toy, versions[1]), _gate(toy, passed=False), _champion(toy)], MONTH)
+    result = workshop.materialize([_registered(toy, versions[1]), _gate(toy, False), _champion(toy)], MONTH)
 
     assert not result.success
     assert "toy__champion" not in {event.step_key for event in result.all_events if event.is_step_start}
@@ -81,30 +88,40 @@ def test_champion_does_not_move_for_a_version_that_failed(workshop: Any, toy: Do
 
 def test_champion_alone_moves_for_a_version_that_passed_before(workshop: Any, toy: Domain, versions: tuple[str, str]) -> None:
     registered, champion = _registered(toy, versions[1]), _champion(toy)
-    assert workshop.materialize([registered, _gate(toy, passed=True)], MONTH).success
+    assert workshop.materialize([registered, _gate(toy, True)], MONTH).success
 
     assert workshop.materialize([registered, champion], MONTH, selection=[champion]).success
 
     assert _champion_version(workshop, toy) == versions[1]
 
 
-@pytest.mark.parametrize("verdict", ["none", "failed", "of another version"])
-def test_champion_alone_does_not_move_without_an_approving_verdict(
-    workshop: Any, toy: Domain, versions: tuple[str, str], failures: Failures, verdict: str
+@pytest.mark.parametrize("verdict", [None, False])
+def test_champion_alone_does_not_move_after_a_gate_that_crashed_or_failed(
+    workshop: Any, toy: Domain, versions: tuple[str, str], failures: Failures, verdict: bool | None
 ) -> None:
     registered, champion = _registered(toy, versions[1]), _champion(toy)
-    if verdict == "failed":
-        workshop.materialize([registered, _gate(toy, passed=False)], MONTH)
-    if verdict == "of another version":
-        assert workshop.materialize([_registered(toy, versions[0]), _gate(toy, passed=True)], MONTH).success
-    if verdict != "failed":
-        assert workshop.materialize([registered], MONTH).success
+    assert not workshop.materialize([registered, _gate(toy, verdict)], MONTH).success
 
     found = failures(workshop.materialize([registered, champion], MONTH, selection=[champion]))
 
     assert list(found) == ["toy__champion"]
     assert f"toy version {versions[1]} has not passed {GATE}" in found["toy__champion"]
     assert "materialize toy/registered_model and toy/champion together" in found["toy__champion"]
+    assert _champion_version(workshop, toy) == versions[0]
+
+
+@pytest.mark.parametrize("is_other_approved", [True, False])
+def test_champion_alone_does_not_move_for_a_version_that_nobody_judged(
+    workshop: Any, toy: Domain, versions: tuple[str, str], failures: Failures, is_other_approved: bool
+) -> None:
+    if is_other_approved:
+        assert workshop.materialize([_registered(toy, versions[0]), _gate(toy, True)], MONTH).success
+    registered, champion = _registered(toy, versions[1]), _champion(toy)
+    assert workshop.materialize([registered], MONTH).success
+
+    found = failures(workshop.materialize([registered, champion], MONTH, selection=[champion]))
+
+    assert f"toy version {versions[1]} has not passed {GATE}" in found["toy__champion"]
     assert _champion_version(workshop, toy) == versions[0]
 
 

@@ -14,9 +14,7 @@ from mlops_assets.ml.release import Verdict
 def test_table_is_markdown_with_four_decimals_and_blanks_for_what_is_missing() -> None:
     frame = pd.DataFrame({"feature": ["a|b", "c"], "score": [0.123456, float("nan")], "rows": [1, 2]})
 
-    assert table(frame).value == "\n".join(
-        ["| feature | score | rows |", "| --- | --- | --- |", "| a\\|b | 0.1235 | 1 |", "| c |  | 2 |"]
-    )
+    assert table(frame).value == "\n".join(["| feature | score | rows |", "| --- | --- | --- |", "| a\\|b | 0.1235 | 1 |", "| c |  | 2 |"])
 
 
 def test_table_of_no_rows_has_its_head() -> None:

@@ -48,7 +48,7 @@ def run_id(client: MlflowClient) -> str:
 
 
 @pytest.fixture(scope="module")
-def model_uri(client: MlflowClient, served: ServedModel, run_id: str) -> str:  # noqa: ARG001  # the client sets the default registry
+def model_uri(client: MlflowClient, served: ServedModel, run_id: str) -> str:  # the client sets the default registry
     """The served model, logged."""
     return str(registry.log_served_model(served, run_id=run_id, request=REQUEST).model_uri)
 

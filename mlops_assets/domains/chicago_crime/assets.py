@@ -51,7 +51,6 @@ def months_of(stage: str) -> dg.AssetIn:
     "raw_crimes",
     "The month's crimes as the portal sends them, one row a record, ordered by id.",
     backfill_policy=dg.BackfillPolicy.single_run(),
-    pool="socrata",
 )
 def raw_crimes(context: dg.AssetExecutionContext, socrata: SocrataResource, lake: LakeResource) -> StoredPartitions:
     """Reads the portal; writes validated months. A month whose row count and newest change are the stored ones is not downloaded."""
@@ -74,7 +73,6 @@ def raw_crimes(context: dg.AssetExecutionContext, socrata: SocrataResource, lake
     "raw_police_stations",
     "The police stations as the portal lists them when the month is ingested.",
     backfill_policy=dg.BackfillPolicy.single_run(),
-    pool="socrata",
 )
 def raw_police_stations(context: dg.AssetExecutionContext, socrata: SocrataResource, lake: LakeResource) -> StoredPartitions:
     """Reads the portal once for all months of the run; not at all where the stored table is the portal's."""

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from typing import Any, Self
 
 from mlops_assets.sandbox.socrata.chicago import GeneratedCrimes
@@ -96,16 +96,16 @@ class SocrataSandbox:
 
 def serve(*, ready: Callable[[str], None] | None = None, **options: Any) -> None:
     """Runs a `SocrataSandbox` with these options until SIGTERM or SIGINT; `ready` gets its URL. Call it in the main thread."""
-    stop = Event()
-    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    ends = {signal.SIGTERM, signal.SIGINT}
+    # Waited for, not handled: a handler that a second signal interrupts could wait for itself.
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
         with SocrataSandbox(**options) as sandbox:
             if ready is not None:
                 ready(sandbox.url)
-            stop.wait()
+            signal.sigwait(ends)
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def _published(seed: int, replay: Path | None, today: date | None, rows_per_month: int | None) -> Callable[[], Iterator[Partition]]:

@@ -49,7 +49,10 @@ def test_ingest_of_an_unchanged_month_downloads_no_row(platform: Any) -> None:
     assert platform.ingest("2017-02").success
 
     assert platform.rows_served(CRIMES_DATASET) == {}
-    assert {dataset: counters["requests"] for dataset, counters in platform.sandbox.stats().items()} == {CRIMES_DATASET: 1, STATIONS_DATASET: 1}
+    assert {dataset: counters["requests"] for dataset, counters in platform.sandbox.stats().items()} == {
+        CRIMES_DATASET: 1,
+        STATIONS_DATASET: 1,
+    }
     assert platform.data("raw_crimes", "2017-02") == stored
 
 
@@ -174,7 +177,12 @@ def test_an_emptied_month_is_stored_once_its_object_is_deleted(platform: Any) ->
 
 @pytest.mark.parametrize(
     ("last_crime", "newest"),
-    [("2018-01-31T00:10:00", "2018-01"), ("2018-01-30T23:59:00", "2017-12"), ("2017-12-31T22:00:00", "2017-12"), ("2018-01-01T00:00:00", "2017-12")],
+    [
+        ("2018-01-31T00:10:00", "2018-01"),
+        ("2018-01-30T23:59:00", "2017-12"),
+        ("2017-12-31T22:00:00", "2017-12"),
+        ("2018-01-01T00:00:00", "2017-12"),
+    ],
 )
 def test_newest_partition_is_the_last_month_that_the_portal_has_to_its_last_day(tmp_path: Path, last_crime: str, newest: str) -> None:
     crime = {"id": "1", "date": last_crime, "updated_on": last_crime, "arrest": False}

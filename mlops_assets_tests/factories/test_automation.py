@@ -1,0 +1,249 @@
+"""Jobs, schedule, training sensor and the failure alert, on a system of its own and a real webhook."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._utils.error import serializable_error_info_from_exc_info
+
+from mlops_assets.domain import Domain
+from mlops_assets.factories.automation import domain_jobs, failure_alert_sensor, monthly_schedule, new_data_sensor
+from mlops_assets.factories.checks import Finding, partition_check
+from mlops_assets.partitions import monthly_partitions
+
+SECRET = "hook-s3cret"
+
+
+def _months(toy: Domain) -> dg.PartitionsDefinition:
+    return monthly_partitions(toy.cadence)
+
+
+def test_jobs_split_the_assets_and_carry_the_domain(toy: Domain, toy_ingest: list[Any], workshop: Any) -> None:
+    @dg.asset(key=["toy", "model"], partitions_def=_months(toy), ins={"rows": dg.AssetIn(["toy", "enriched"])}, io_manager_key="frames")
+    def model(rows: Any) -> Any:
+        return rows
+
+    jobs = domain_jobs(toy, toy_ingest, [model])
+    defs = dg.Definitions(assets=[*toy_ingest, model], jobs=jobs, resources=workshop.resources)
+
+    keys = {
+        job.name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+        for job in map(defs.resolve_job_def, ("toy_ingest", "toy_training"))
+    }
+    assert keys == {"toy_ingest": {"toy/enriched", "toy/enricher"}, "toy_training": {"toy/model"}}
+    assert all(defs.resolve_job_def(name).run_tags["mlops_assets/domain"] == "toy" for name in keys)
+
+
+@pytest.mark.parametrize(
+    ("tick", "month"),
+    [
+        (datetime(2018, 2, 3, 6, tzinfo=UTC), "2018-01"),
+        (datetime(2018, 1, 3, 6, tzinfo=UTC), "2017-12"),
+        (datetime(2018, 3, 31, 23, 59, tzinfo=UTC), "2018-02"),
+    ],
+)
+def test_schedule_asks_for_the_month_before_the_tick_once(toy: Domain, toy_ingest: list[Any], tick: datetime, month: str) -> None:
+    job, _ = domain_jobs(toy, toy_ingest, toy_ingest)
+    schedule = monthly_schedule(toy, job)
+    repository = dg.Definitions(assets=toy_ingest, jobs=[job], schedules=[schedule], resources=_no_storage()).get_repository_def()
+
+    for _ in range(2):
+        context = dg.build_schedule_context(scheduled_execution_time=tick, repository_def=repository)
+        (request,) = repository.get_schedule_def("toy_schedule").evaluate_tick(context).run_requests
+        assert (request.run_key, request.partition_key) == (month, month)
+        assert request.partition_key in _months(toy).get_partition_keys(current_time=tick)
+
+
+def _no_storage() -> dict[str, Any]:
+    return {"frames": dg.InMemoryIOManager(), "artifacts": dg.InMemoryIOManager()}
+
+
+class Ingest:
+    """The toy system's `enriched` with one check, whose outcome the test sets."""
+
+    def __init__(self, toy: Domain, workshop: Any, enriched: dg.AssetsDefinition) -> None:
+        self.holds = True
+        self._toy, self._workshop, self._enriched = toy, workshop, enriched
+        self._check = partition_check(toy, "enriched", "rows_hold", "They hold.", lambda rows, _: Finding(self.holds, len(rows)))
+        job = dg.define_asset_job("toy_training", selection=dg.AssetSelection.assets(enriched))
+        self._sensor = new_data_sensor(toy, job, list(self._check.check_keys))
+        self._defs = dg.Definitions(assets=[enriched], jobs=[job], sensors=[self._sensor], resources=workshop.resources)
+
+    def run(self, month: str, *, holds: bool = True) -> None:
+        """Materializes a month and evaluates the check in one run."""
+        self.holds = holds
+        self._workshop.materialize([self._enriched, self._check], month)
+
+    def tick(self) -> Any:
+        """The sensor's requests as (run key, partition), or what it says when it skips."""
+        with dg.build_sensor_context(instance=self._workshop.instance, definitions=self._defs) as context:
+            tick = self._sensor.evaluate_tick(context)
+        return [(request.run_key, request.partition_key) for request in tick.run_requests or []] or tick.skip_message
+
+
+@pytest.fixture
+def ingest(toy: Domain, toy_ingest: list[Any], workshop: Any) -> Ingest:
+    return Ingest(toy, workshop, toy_ingest[0])
+
+
+def test_new_data_sensor_skips_where_a_check_failed_and_says_which(ingest: Ingest) -> None:
+    ingest.run("2017-02", holds=False)
+
+    assert ingest.tick() == "2017-02 is materialized, but rows_hold did not pass in that run (yet)"
+
+
+def test_new_data_sensor_takes_each_months_checks_from_its_own_run(ingest: Ingest) -> None:
+    ingest.run("2017-02")
+    (requested,) = ingest.tick()
+    assert requested[1] == "2017-02"
+
+    ingest.run("2017-01", holds=False)
+    assert ingest.tick() == [requested]
+    ingest.run("2017-03", holds=False)
+    assert "2017-03 is materialized, but" in ingest.tick()
+    ingest.run("2017-01")
+    assert "2017-03 is materialized, but" in ingest.tick()
+
+
+def test_new_data_sensor_repeats_its_run_key_for_equal_content(ingest: Ingest) -> None:
+    ingest.run("2017-02")
+    requested = ingest.tick()
+
+    ingest.run("2017-02")
+
+    assert ingest.tick() == requested
+
+
+class Webhook:
+    """A real HTTP server that keeps the JSON it is sent and answers with `status`."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.messages: list[dict[str, Any]] = []
+        webhook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                webhook.messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(webhook.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/{SECRET}"
+
+    def close(self) -> None:
+        """Stops to listen."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
+    """A webhook that the settings name."""
+    running = Webhook()
+    monkeypatch.setenv("MLOPS_ALERT_WEBHOOK_URL", running.url)
+    monkeypatch.setenv("DAGSTER_UI_URL", "http://dagster.example/")
+    yield running
+    running.close()
+
+
+Failed = Callable[..., tuple[str, dg.RunFailureSensorContext]]
+
+
+@pytest.fixture
+def failed_run(toy: Domain) -> Iterator[Failed]:
+    """Runs a job whose step `toy__broken` raises; gives the run's id and what the alert sensor is told."""
+
+    @dg.asset(key=["toy", "broken"], partitions_def=_months(toy), backfill_policy=dg.BackfillPolicy.single_run())
+    def broken(context: dg.AssetExecutionContext) -> None:
+        if context.partition_keys[0] == "2017-01":
+            raise dg.Failure("the portal is closed")
+        try:
+            int("twelve")
+        except ValueError as error:
+            raise RuntimeError("no number of rows") from error
+
+    job = dg.Definitions(assets=[broken], jobs=[dg.define_asset_job("toy_ingest", selection="*")]).resolve_job_def("toy_ingest")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def fail(**options: Any) -> tuple[str, dg.RunFailureSensorContext]:
+            result = job.execute_in_process(instance=instance, raise_on_error=False, **options)
+            (event,) = [event for event in result.all_events if event.event_type is dg.DagsterEventType.RUN_FAILURE]
+            context = dg.build_run_status_sensor_context(
+                sensor_name="failure_alert", dagster_event=event, dagster_instance=instance, dagster_run=result.dagster_run
+            )
+            return result.run_id, context.for_run_failure()
+
+        yield fail
+
+
+def test_failure_alert_does_nothing_where_no_webhook_is_set(failed_run: Failed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLOPS_ALERT_WEBHOOK_URL", "")
+
+    answer = failure_alert_sensor()(failed_run(partition_key="2017-01")[1])
+
+    assert isinstance(answer, dg.SkipReason)
+    assert answer.skip_message == "MLOPS_ALERT_WEBHOOK_URL is not set"
+
+
+def test_failure_alert_is_on_by_default() -> None:
+    assert failure_alert_sensor().default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_failure_alert_tells_the_webhook_what_failed(failed_run: Failed, webhook: Webhook) -> None:
+    run_id, context = failed_run(partition_key="2017-01")
+
+    assert failure_alert_sensor()(context) is None
+
+    assert webhook.messages == [
+        {
+            "text": "toy_ingest 2017-01 failed: toy__broken: the portal is closed",
+            "job": "toy_ingest",
+            "partition": "2017-01",
+            "run_id": run_id,
+            "errors": {"toy__broken": "the portal is closed"},
+            "url": f"http://dagster.example/runs/{run_id}",
+        }
+    ]
+
+
+def test_failure_alert_gives_the_assets_own_error_and_the_range(failed_run: Failed, webhook: Webhook) -> None:
+    tags = {"dagster/asset_partition_range_start": "2017-02", "dagster/asset_partition_range_end": "2017-04"}
+
+    failure_alert_sensor()(failed_run(tags=tags)[1])
+
+    (message,) = webhook.messages
+    assert message["partition"] == "2017-02...2017-04"
+    assert message["errors"] == {"toy__broken": "RuntimeError: no number of rows"}
+
+
+@pytest.mark.parametrize("trouble", ["500", "down", "no address"])
+def test_failure_alert_that_is_not_taken_says_so_without_the_address(
+    failed_run: Failed, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    _, context = failed_run(partition_key="2017-01")
+    webhook.status = 500
+    if trouble == "down":
+        monkeypatch.setenv("MLOPS_ALERT_WEBHOOK_URL", f"http://127.0.0.1:9/{SECRET}")
+    if trouble == "no address":
+        monkeypatch.setenv("MLOPS_ALERT_WEBHOOK_URL", SECRET)
+
+    with pytest.raises(dg.Failure, match="the alert webhook did not take the message") as caught:
+        failure_alert_sensor()(context)
+
+    shown = serializable_error_info_from_exc_info((caught.type, caught.value, caught.tb)).to_string()
+    assert SECRET not in shown
+    assert "127.0.0.1" not in shown

@@ -1,0 +1,87 @@
+"""The naming grammar: keys, groups, tags and IO managers of a domain's stages."""
+
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets import __version__
+from mlops_assets.domain import Domain
+from mlops_assets.factories.keys import artifact_asset, artifact_out, asset_in, asset_key, frame_asset, frame_out
+from mlops_assets.partitions import monthly_partitions
+
+
+def test_key_is_domain_and_stage(toy: Domain) -> None:
+    assert asset_key(toy, "enriched") == dg.AssetKey(["toy", "enriched"])
+    assert asset_key(toy, "split/train") == dg.AssetKey(["toy", "split", "train"])
+    assert asset_in(toy, "split/train").key == dg.AssetKey(["toy", "split", "train"])
+
+
+def _about(asset: dg.AssetsDefinition) -> dict[str, Any]:
+    (spec,) = asset.specs
+    return {
+        "key": spec.key.to_user_string(),
+        "description": spec.description,
+        "group": spec.group_name,
+        "stage": spec.tags["stage"],
+        "kinds": spec.kinds,
+        "code": spec.code_version,
+        "io_manager": asset.get_io_manager_key_for_asset_key(spec.key),
+    }
+
+
+def test_frame_asset_carries_what_every_stage_shares(toy: Domain) -> None:
+    @frame_asset(toy, "outliers/train", "Rows without outliers.", deps=["other"], pool="downloads")
+    def outliers() -> None: ...
+
+    assert _about(outliers) == {
+        "key": "toy/outliers/train",
+        "description": "Rows without outliers.",
+        "group": "toy",
+        "stage": "outliers",
+        "kinds": {"pandas", "parquet"},
+        "code": __version__,
+        "io_manager": "frames",
+    }
+    assert outliers.partitions_def == monthly_partitions(toy.cadence)
+    assert outliers.op.pool == "downloads"
+    assert outliers.dependency_keys == {dg.AssetKey("other")}
+
+
+def test_artifact_asset_differs_by_format_only(toy: Domain) -> None:
+    @frame_asset(toy, "model", "A model.")
+    def frame() -> None: ...
+
+    @artifact_asset(toy, "model", "A model.")
+    def artifact() -> None: ...
+
+    assert _about(artifact) == {**_about(frame), "io_manager": "artifacts", "kinds": {"scikitlearn"}}
+    assert artifact.partitions_def == frame.partitions_def
+
+
+def test_kinds_of_a_frame_asset_can_be_named(toy: Domain) -> None:
+    @frame_asset(toy, "champion", "The champion.", kinds={"mlflow"})
+    def champion() -> None: ...
+
+    assert _about(champion)["kinds"] == {"mlflow"}
+
+
+def test_outputs_of_a_multi_asset_follow_the_same_grammar(toy: Domain) -> None:
+    @dg.multi_asset(
+        outs={"train": frame_out(toy, "encoded/train", "Rows."), "encoder": artifact_out(toy, "encoder", "Encoder.")},
+        partitions_def=monthly_partitions(toy.cadence),
+    )
+    def encoded() -> tuple[Any, Any]:
+        return None, None
+
+    @frame_asset(toy, "encoded/train", "Rows.")
+    def train() -> None: ...
+
+    @artifact_asset(toy, "encoder", "Encoder.")
+    def encoder() -> None: ...
+
+    for alone in (train, encoder):
+        (expected,) = alone.specs
+        spec = encoded.get_asset_spec(expected.key)
+        for name in ("description", "group_name", "tags", "kinds", "code_version"):
+            assert getattr(spec, name) == getattr(expected, name), name
+        assert encoded.get_io_manager_key_for_asset_key(spec.key) == alone.get_io_manager_key_for_asset_key(spec.key)

@@ -1,0 +1,132 @@
+"""The stages in a row: scoring, and the same recipe under another split."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops_assets.domain import Search, Split
+from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
+from mlops_assets.domains.chicago_crime.transforms import CrimeEnricher
+from mlops_assets.ml.balance import balance
+from mlops_assets.ml.chain import compare_splits, metrics_frame, metrics_under, raw_records, score, search_and_fit
+from mlops_assets.ml.encode import FeatureEncoder, feature_columns
+from mlops_assets.ml.evaluate import binary_metrics
+from mlops_assets.ml.outliers import remove_outliers
+from mlops_assets.ml.scale import FrameScaler
+from mlops_assets.ml.select import select_features
+from mlops_assets.ml.split import split
+from mlops_assets.ml.train import FittedModel
+
+DOMAIN = replace(
+    CHICAGO_CRIME,
+    candidates=tuple(
+        replace(candidate, params={"n_estimators": 5, "max_depth": 3}, space={}) for candidate in reversed(CHICAGO_CRIME.candidates)
+    ),
+)
+RANDOM, TEMPORAL = Split("random"), Split("temporal")
+
+
+@pytest.fixture(scope="module")
+def rows(raw: pd.DataFrame) -> pd.DataFrame:
+    """300 enriched crimes."""
+    return CrimeEnricher(["1", "18"], np.array([[1_176_000.0, 1_860_000.0], [1_172_000.0, 1_908_000.0]])).transform(raw)
+
+
+def _stages(rows: pd.DataFrame, spec: Split) -> dict[str, pd.DataFrame]:
+    """The lineage's stages, called one by one."""
+    names = {"id_column": DOMAIN.id_column, "time_column": DOMAIN.time_column, "target": DOMAIN.target}
+    train, test = split(rows, spec, **names)
+    kept, _ = remove_outliers(train, DOMAIN.outliers)
+    encoder = FeatureEncoder(DOMAIN.features, DOMAIN.target, DOMAIN.id_column)
+    encoded = encoder.fit_transform(kept)
+    scaler = FrameScaler(DOMAIN.features.scaled).fit(encoded)
+    scaled = scaler.transform(encoded)
+    plain = feature_columns(DOMAIN.features, ("plain",))
+    balanced = balance(scaled, DOMAIN.balance, target=DOMAIN.target, columns=plain)
+    selected = select_features(balanced, DOMAIN.selection, target=DOMAIN.target, columns=plain)
+    scaled_test = scaler.transform(encoder.transform(test))
+    return {"train": train, "test": test, "scaled": scaled, "scaled_test": scaled_test, "balanced": balanced, "selected": selected}
+
+
+def _fit(stages: dict[str, pd.DataFrame], candidate: str) -> FittedModel:
+    domain = replace(DOMAIN, candidates=(DOMAIN.candidate(candidate),))
+    frames = {"train": stages["scaled"], "balanced": stages["balanced"], "selected": stages["selected"]}
+    return search_and_fit(domain, Search(trials=0, seed=DOMAIN.search.seed), **frames)[0]
+
+
+def test_search_and_fit_without_trials_takes_the_first_candidate(rows: pd.DataFrame) -> None:
+    stages = _stages(rows, RANDOM)
+    fitted, result = search_and_fit(
+        DOMAIN, Search(trials=0), train=stages["scaled"], balanced=stages["balanced"], selected=stages["selected"]
+    )
+
+    assert (fitted.candidate, fitted.params, fitted.threshold, result.trials) == ("plain", {"n_estimators": 5, "max_depth": 3}, 0.5, ())
+
+
+def test_search_and_fit_fits_the_winner_on_all_training_rows_and_reports_each_trial(rows: pd.DataFrame) -> None:
+    stages = _stages(rows, RANDOM)
+    seen: list[Any] = []
+    fitted, result = search_and_fit(
+        DOMAIN,
+        Search(trials=3),
+        train=stages["scaled"],
+        balanced=stages["balanced"],
+        selected=stages["selected"],
+        on_trial=seen.append,
+    )
+
+    best = max(seen, key=lambda trial: trial.value)
+    assert tuple(seen) == result.trials
+    assert {trial.candidate for trial in seen} == {"plain", "reference", "target"}
+    assert (fitted.candidate, fitted.threshold) == (best.candidate, best.threshold)
+    again = _fit(stages, fitted.candidate)
+    np.testing.assert_array_equal(fitted.predict_probability(stages["scaled_test"]), again.predict_probability(stages["scaled_test"]))
+
+
+def test_score_gives_predictions_of_every_test_row_and_their_metrics(rows: pd.DataFrame) -> None:
+    stages = _stages(rows, RANDOM)
+    model = replace(_fit(stages, "plain"), threshold=0.3)
+
+    predictions, metrics = score(stages["scaled_test"], model, DOMAIN)
+
+    assert predictions["id"].tolist() == stages["test"]["id"].tolist()
+    assert predictions["arrest"].tolist() == stages["test"]["arrest"].tolist()
+    assert predictions["label"].tolist() == (predictions["probability"] >= 0.3).tolist()
+    assert metrics == binary_metrics(predictions["arrest"].to_numpy(), predictions["probability"].to_numpy(), 0.3)
+
+
+@pytest.mark.parametrize("candidate", ["plain", "reference", "target"])
+@pytest.mark.parametrize("spec", [RANDOM, TEMPORAL], ids=["random", "temporal"])
+def test_metrics_under_a_split_are_those_of_the_stages_one_by_one(rows: pd.DataFrame, spec: Split, candidate: str) -> None:
+    stages = _stages(rows, spec)
+    model = _fit(stages, candidate)
+
+    assert metrics_under(rows, spec, model, DOMAIN) == score(stages["scaled_test"], model, DOMAIN)[1]
+
+
+@pytest.mark.parametrize("used", [RANDOM, TEMPORAL], ids=["random", "temporal"])
+def test_compare_splits_puts_the_other_split_beside_the_one_used(rows: pd.DataFrame, used: Split) -> None:
+    stages = _stages(rows, used)
+    model = _fit(stages, "plain")
+    metrics = score(stages["scaled_test"], model, DOMAIN)[1]
+
+    comparison = compare_splits(stages["train"], stages["test"], metrics_frame(metrics), model, DOMAIN, used)
+
+    assert comparison["split"].tolist() == (["random", "temporal"] if used is RANDOM else ["temporal", "random"])
+    assert list(comparison.columns) == ["split", *metrics]
+    assert comparison.iloc[0, 1:].to_dict() == metrics
+    assert comparison.iloc[1, 1:].to_dict() != metrics
+    assert comparison.dtypes.drop("split").eq("float64").all()
+
+
+def test_metrics_frame_keeps_the_order() -> None:
+    frame = metrics_frame({"mcc": 0.5, "brier": 0.1})
+
+    assert frame.to_dict("list") == {"metric": ["mcc", "brier"], "value": [0.5, 0.1]}
+
+
+def test_raw_records_are_what_a_client_would_send(rows: pd.DataFrame) -> None:
+    assert list(raw_records(rows, DOMAIN).columns) == [field.name for field in DOMAIN.request]

@@ -1,0 +1,129 @@
+"""Registering a challenger and judging it: real MLflow on SQLite."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from mlops_assets.domain import Gates
+from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
+from mlops_assets.ml import registry
+from mlops_assets.ml.evaluate import binary_metrics
+from mlops_assets.ml.provenance import Provenance
+from mlops_assets.ml.release import judge, register_challenger
+from mlops_assets.ml.served import ServedModel
+
+DOMAIN = replace(CHICAGO_CRIME, gates=Gates(minimum={"roc_auc": 0.5}))
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
+    """A client of a new database."""
+    folder = tmp_path_factory.mktemp("release")
+    client = registry.connect(f"sqlite:///{folder / 'mlflow.db'}")
+    registry.create_experiment(client, DOMAIN.name, (folder / "artifacts").as_uri())
+    return client
+
+
+@pytest.fixture(scope="module")
+def run_id(client: MlflowClient) -> str:
+    """An open run in the experiment."""
+    return str(client.create_run(client.get_experiment_by_name(DOMAIN.name).experiment_id).info.run_id)
+
+
+def _provenance(version: str = "v1") -> Provenance:
+    return Provenance(
+        dagster_run_id="d",
+        partition="2017-12",
+        code_version="c",
+        git_commit="g",
+        fingerprint="",
+        upstream={"chicago_crime/raw_crimes": {"2017-12": version}},
+    )
+
+
+@pytest.fixture(scope="module")
+def first(client: MlflowClient, served: ServedModel, run_id: str) -> str:
+    """The first version."""
+    version, is_new = register_challenger(client, DOMAIN, served, run_id=run_id, provenance=_provenance())
+    assert is_new
+    return str(version.version)
+
+
+def _metrics(served: ServedModel, rows: pd.DataFrame) -> dict[str, float]:
+    return binary_metrics(rows["arrest"].to_numpy(bool), served.predict(rows)["probability"].to_numpy(), served.model.threshold)
+
+
+def test_register_challenger_keeps_an_identical_version(client: MlflowClient, served: ServedModel, run_id: str, first: str) -> None:
+    version, is_new = register_challenger(client, DOMAIN, served, run_id=run_id, provenance=_provenance())
+
+    assert (str(version.version), is_new) == (first, False)
+    assert [str(item.version) for item in registry.versions(client, DOMAIN.name)] == [first]
+    challenger = registry.by_alias(client, DOMAIN.name, registry.CHALLENGER)
+    assert challenger is not None
+    assert str(challenger.version) == first
+    assert client.get_model_version(DOMAIN.name, first).tags["fingerprint"]
+
+
+def test_register_challenger_makes_a_version_for_other_data_or_another_model(
+    client: MlflowClient, served: ServedModel, crimes: list[dict[str, Any]], refit: Callable[..., ServedModel], run_id: str, first: str
+) -> None:
+    other_data, _ = register_challenger(client, DOMAIN, served, run_id=run_id, provenance=_provenance("v2"))
+    other_model, is_new = register_challenger(client, DOMAIN, refit(crimes[:200]), run_id=run_id, provenance=_provenance())
+
+    assert is_new
+    assert len({first, str(other_data.version), str(other_model.version)}) == 3
+    challenger = registry.by_alias(client, DOMAIN.name, registry.CHALLENGER)
+    assert challenger is not None
+    assert str(challenger.version) == str(other_model.version)
+
+
+def test_judge_without_a_champion_asks_the_gates_only(client: MlflowClient, served: ServedModel, raw: pd.DataFrame) -> None:
+    metrics = _metrics(served, raw)
+
+    good = judge(client, replace(DOMAIN, name="nobody"), "1", metrics, raw)
+    bad = judge(client, replace(DOMAIN, name="nobody", gates=Gates(minimum={"roc_auc": 1.0})), "1", metrics, raw)
+
+    assert (good.decision.promote, good.champion, good.champion_version) == (True, None, None)
+    assert (bad.decision.promote, "roc_auc" in bad.decision.reason) == (False, True)
+
+
+def test_judge_scores_the_champion_on_the_same_rows(client: MlflowClient, served: ServedModel, raw: pd.DataFrame, first: str) -> None:
+    registry.set_alias(client, DOMAIN.name, registry.CHAMPION, first)
+    rows = raw.iloc[:200]
+    champion = _metrics(served, rows)
+    better = champion | {"average_precision": champion["average_precision"] + 0.01}
+
+    assert judge(client, DOMAIN, "99", better, rows).decision.promote
+    verdict = judge(client, DOMAIN, "99", champion, rows)
+
+    assert not verdict.decision.promote
+    assert (verdict.version, verdict.champion_version, verdict.champion) == ("99", first, champion)
+
+
+def test_judge_lets_the_champion_itself_pass_without_loading_it(client: MlflowClient, raw: pd.DataFrame) -> None:
+    domain = replace(DOMAIN, name="gone")
+    _champion_without_files(client, domain.name)
+
+    verdict = judge(client, domain, "1", {"average_precision": 0.1, "roc_auc": 0.1}, raw)
+
+    assert verdict.decision.promote
+    assert verdict.decision.reason == "it is the champion already, unchanged"
+
+
+def test_judge_stops_where_the_champion_cannot_be_loaded(client: MlflowClient, raw: pd.DataFrame) -> None:
+    domain = replace(DOMAIN, name="lost")
+    _champion_without_files(client, domain.name)
+
+    with pytest.raises(RuntimeError, match=r"the champion lost version 1 cannot be loaded.*Restore its artifacts, or give @champion"):
+        judge(client, domain, "2", {"average_precision": 0.9, "roc_auc": 0.9}, raw)
+
+
+def _champion_without_files(client: MlflowClient, name: str) -> None:
+    source = Path("/nowhere/model").as_uri()
+    version = registry.register(client, name, source, run_id="r" * 32, provenance=_provenance())
+    registry.set_alias(client, name, registry.CHAMPION, version.version)
