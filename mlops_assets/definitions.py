@@ -9,13 +9,14 @@ import dagster as dg
 from mlops_assets.domains import DOMAINS
 from mlops_assets.factories.automation import failure_alert_sensor
 from mlops_assets.factories.keys import ARTIFACTS, FRAMES
-from mlops_assets.process import prepare_process
+from mlops_assets.process import hide_notices_of_chosen_features, prepare_process
 from mlops_assets.resources.mlflow import MlflowResource
 from mlops_assets.resources.socrata import SocrataResource
 from mlops_assets.storage.io_managers import ArtifactIOManager, FrameIOManager
 from mlops_assets.storage.resource import LakeResource
 
 prepare_process()
+hide_notices_of_chosen_features()
 
 
 def default_resources() -> dict[str, Any]:

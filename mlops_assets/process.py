@@ -15,9 +15,13 @@ BETA_FEATURES = ("backfill_policy", "allow_nonexistent_upstream_partitions")
 
 
 def prepare_process() -> None:
-    """Sets what the operator has not set, and keeps Dagster's notices about the beta features that we chose out of every terminal."""
+    """Sets in the environment what the operator has not set."""
     for name, value in QUIET_DEFAULTS.items():
         os.environ.setdefault(name, value)
+
+
+def hide_notices_of_chosen_features() -> None:
+    """Keeps Dagster's notices about the beta and preview features that the platform chose out of every terminal."""
     from dagster import BetaWarning, PreviewWarning
 
     for feature in BETA_FEATURES:

@@ -51,8 +51,3 @@ class Settings(BaseSettings):
     def tracking_uri(self) -> str:
         """MLflow's tracking and registry address."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
-
-    @property
-    def mlflow_artifact_uri(self) -> str | None:
-        """Where new experiments keep artifacts; None leaves it to the MLflow server."""
-        return None if self.mlflow_tracking_uri else (self.home / "mlflow" / "artifacts").as_uri()

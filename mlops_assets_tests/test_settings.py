@@ -28,7 +28,6 @@ def test_defaults_keep_all_state_in_one_folder_of_the_checkout() -> None:
     assert settings.home == home
     assert settings.lake_uri == str(home / "lake")
     assert settings.tracking_uri == f"sqlite:///{home}/mlflow/mlflow.db"
-    assert settings.mlflow_artifact_uri == (home / "mlflow" / "artifacts").as_uri()
     assert settings.socrata_url == "https://data.cityofchicago.org"
     assert settings.mlops_alert_webhook_url is None
     assert settings.socrata_app_token is None
@@ -90,7 +89,6 @@ def test_an_mlflow_server_decides_where_artifacts_go(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
 
     assert _settings().tracking_uri == "http://mlflow:5000"
-    assert _settings().mlflow_artifact_uri is None
 
 
 @pytest.mark.parametrize(

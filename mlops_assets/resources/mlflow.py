@@ -127,7 +127,7 @@ class MlflowResource(dg.ConfigurableResource["MlflowResource"]):
         settings = Settings()
         tracking_uri = self.tracking_uri or settings.tracking_uri
         client = registry.connect(tracking_uri)
-        registry.create_experiment(client, experiment, _artifact_location(tracking_uri, settings))
+        registry.create_experiment(client, experiment, _artifact_location(tracking_uri))
         run_context = SimpleNamespace(
             log=context.log,
             run_id=dagster_run.run_id,
@@ -148,10 +148,8 @@ class MlflowResource(dg.ConfigurableResource["MlflowResource"]):
         return MlflowRun(client, info.run_id, info.experiment_id, settings.mlflow_ui_url)
 
 
-def _artifact_location(tracking_uri: str, settings: Settings) -> str | None:
-    """Where a new experiment keeps its artifacts; None leaves it to the server. For a SQLite file, beside it."""
-    if tracking_uri == settings.tracking_uri and settings.mlflow_artifact_uri:
-        return settings.mlflow_artifact_uri
+def _artifact_location(tracking_uri: str) -> str | None:
+    """Where a new experiment keeps its artifacts: beside a SQLite file; a server decides for itself (None)."""
     database = tracking_uri.removeprefix("sqlite:///")
     return None if database == tracking_uri else (Path(database).resolve().parent / "artifacts").as_uri()
 
