@@ -8,6 +8,9 @@ PORT ?= 3000
 VENV := .venv/bin
 OPTIONS = --upstream $(UPSTREAM) $(if $(REPLAY),--replay "$(REPLAY)") $(if $(PARTITION),--partition $(PARTITION))
 
+# Commands in recipes find the instance's settings, telemetry among them, from their first line on.
+export DAGSTER_HOME ?= $(CURDIR)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run dev mlflow test check format bench lock clean
 

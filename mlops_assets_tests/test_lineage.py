@@ -90,7 +90,7 @@ def test_lineage_ends_with_a_champion_that_traces_back_to_the_raw_months(platfor
 
 def test_registered_model_given_raw_records_repeats_the_lineage(platform: Platform) -> None:
     registry.connect(platform.tracking_uri)
-    test, expected = platform.frame("split/test", "2017-12"), platform.frame("evaluation/predictions", "2017-12")
+    test, expected = platform.frame("split_test", "2017-12"), platform.frame("test_predictions", "2017-12")
 
     answer = registry.load("models:/chicago_crime@champion").predict(raw_records(test, CHICAGO_CRIME))
 
@@ -142,7 +142,7 @@ def test_a_second_identical_run_changes_no_data_version_and_registers_nothing(pl
 def test_a_worse_challenger_stays_challenger(platform: Platform) -> None:
     client = registry.connect(platform.tracking_uri)
     champion = registry.resolve(client, "chicago_crime@champion")
-    few_rows = {"chicago_crime__model": {"config": {"trials": 0}}, "chicago_crime__outliers__train": {"config": {"deviations": 0.05}}}
+    few_rows = {"chicago_crime__model": {"config": {"trials": 0}}, "chicago_crime__outliers_removed": {"config": {"deviations": 0.05}}}
 
     result = platform.train("2017-12", {"ops": few_rows}, raise_on_error=False)
 

@@ -4,6 +4,7 @@ import os
 import sys
 
 import typer
+from dotenv import load_dotenv
 
 from mlops_assets.cli import dev, models, run, sandbox
 from mlops_assets.process import prepare_process
@@ -33,6 +34,7 @@ def main() -> None:
 
 
 def _share_local_state() -> None:
+    load_dotenv(PROJECT_DIR / ".env", override=False)
     os.environ.setdefault("DAGSTER_HOME", str(PROJECT_DIR))
     home = Settings().home
     os.environ.update(MLOPS_HOME=str(home), MLOPS_DAGSTER_DIR=str(home / "dagster"))

@@ -52,7 +52,8 @@ def dev(
 
     with dg.DagsterInstance.get() as instance:
         end_dead_runs(instance)
-    command = [_tool("dg"), "dev", "--host", "127.0.0.1", "--port", str(port)]
+    # In the project folder dg would put .env over what this command sets.
+    command = [_tool("dg"), "dev", "--workspace", str(PROJECT_DIR / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)]
     if upstream is Upstream.LIVE:
         raise typer.Exit(_foreground(command, {}))
     with running_sandbox(replay) as url:
@@ -74,7 +75,7 @@ def mlflow(port: Annotated[int, typer.Option(help="Port of the MLflow UI on 127.
 
 
 def _foreground(command: list[str], environment: dict[str, str]) -> int:
-    process = subprocess.Popen(command, cwd=PROJECT_DIR, env={**os.environ, **environment})
+    process = subprocess.Popen(command, cwd=Settings().home, env={**os.environ, **environment})
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
         try:

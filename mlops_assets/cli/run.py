@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import dagster as dg
 
 console = Console()
+REPOSITORY = "__repository__@mlops_assets"
+"""Where the UI looks for a run's job: the code location of workspace.yaml. Runs that this process executes would else belong nowhere."""
 
 
 def run(
@@ -93,6 +95,7 @@ def _execute(
     job = defs.resolve_job_def(job_name)
     run_id = make_new_run_id()
     quiet: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    tags = {**tags, ".dagster/repository": REPOSITORY}
     with progress_of(instance, run_id, job_name, len(job.nodes), console):
         return job.execute_in_process(
             run_config=quiet, instance=instance, partition_key=partition, raise_on_error=False, tags=tags, run_id=run_id

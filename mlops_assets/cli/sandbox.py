@@ -18,9 +18,12 @@ def sandbox(
     """Serve the sandbox's Socrata portal until Ctrl-C; prints its address, which goes into SOCRATA_URL."""
     from mlops_assets.sandbox.socrata import serve
 
-    if with_parent:
-        _end_with_standard_input()
-    serve(host="127.0.0.1", port=port, replay=replay, ready=lambda url: typer.echo(url))
+    def announce(url: str) -> None:
+        typer.echo(url)
+        if with_parent:
+            _end_with_standard_input()
+
+    serve(host="127.0.0.1", port=port, replay=replay, ready=announce)
 
 
 @contextmanager
@@ -57,7 +60,8 @@ def _end_with_standard_input() -> None:
     import threading
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -40,7 +40,13 @@ def domain_jobs(domain: Domain, ingest: Sequence[dg.AssetsDefinition], training:
 def monthly_schedule(domain: Domain, job: Any) -> dg.ScheduleDefinition:
     """Ingests the month that has just ended."""
 
-    @dg.schedule(name=f"{domain.name}_schedule", job=job, cron_schedule=domain.cadence.schedule, execution_timezone="UTC")
+    @dg.schedule(
+        name=f"{domain.name}_schedule",
+        job=job,
+        cron_schedule=domain.cadence.schedule,
+        execution_timezone="UTC",
+        description="Ingests the month that has ended.",
+    )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         """Asks for the month before the tick."""
         month = month_before(context.scheduled_execution_time.date())
@@ -53,7 +59,12 @@ def new_data_sensor(domain: Domain, job: Any, checks: Sequence[dg.AssetCheckKey]
     """Starts training when the newest enriched month is stored and the blocking `checks` of that run have passed."""
     enriched = asset_key(domain, "enriched")
 
-    @dg.sensor(job=job, name=f"{domain.name}_new_data_sensor", minimum_interval_seconds=60)
+    @dg.sensor(
+        job=job,
+        name=f"{domain.name}_new_data_sensor",
+        minimum_interval_seconds=60,
+        description="Trains for the newest month once it is enriched and its checks have passed.",
+    )
     def sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         """One run for each new content of the newest month; a revised older month waits for the next training."""
         newest = max(context.instance.get_materialized_partitions(enriched), default=None)
@@ -61,7 +72,7 @@ def new_data_sensor(domain: Domain, job: Any, checks: Sequence[dg.AssetCheckKey]
             return dg.SkipReason(f"no month of {enriched.to_user_string()} is materialized yet")
         latest = dg.AssetRecordsFilter(asset_key=enriched, asset_partitions=[newest])
         event = context.instance.fetch_materializations(latest, limit=1).records[0]
-        passed = _passed_in(context.instance, event.run_id)
+        passed = _passed_in(context.instance, event.run_id, newest)
         open_checks = [key.name for key in checks if key not in passed]
         if open_checks:
             return dg.SkipReason(f"{newest} is materialized, but {', '.join(open_checks)} did not pass in that run (yet)")
@@ -73,17 +84,21 @@ def new_data_sensor(domain: Domain, job: Any, checks: Sequence[dg.AssetCheckKey]
     return sensor
 
 
-def _passed_in(instance: dg.DagsterInstance, run_id: str) -> set[dg.AssetCheckKey]:
-    """The run's own evaluations: a check's latest one may belong to a later run for another month."""
+def _passed_in(instance: dg.DagsterInstance, run_id: str, partition: str) -> set[dg.AssetCheckKey]:
+    """The run's own evaluations of the partition: a check's latest one may belong to a later run for another month."""
     entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    events = (entry.dagster_event for entry in entries if entry.dagster_event)
-    return {event.asset_check_evaluation_data.asset_check_key for event in events if event.asset_check_evaluation_data.passed}
+    evaluations = [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event]
+    return {found.asset_check_key for found in evaluations if found.passed and found.partition == partition}
 
 
 def failure_alert_sensor() -> dg.SensorDefinition:
     """Tells a webhook about every failed run; does nothing where no webhook is set."""
 
-    @dg.run_failure_sensor(name="failure_alert", default_status=dg.DefaultSensorStatus.RUNNING)
+    @dg.run_failure_sensor(
+        name="failure_alert",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells the webhook MLOPS_ALERT_WEBHOOK_URL about failed runs.",
+    )
     def failure_alert(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         """Posts run, job, partition, the failed steps with their errors, and a link."""
         import requests

@@ -1,6 +1,6 @@
 """Asset checks over stored partitions: one or many partitions a run, each judged by a plain function."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ import dagster as dg
 from mlops_assets.domain import Domain
 from mlops_assets.factories.keys import asset_key
 from mlops_assets.partitions import monthly_partitions
+from mlops_assets.storage.partitioned import Partitioned
 
 if TYPE_CHECKING:
     from pandas import DataFrame as Frame
@@ -29,32 +30,31 @@ class Finding:
 def partition_check(
     domain: Domain, stage: str, name: str, description: str, judge: Callable[[Frame, str], Finding], *, blocking: bool = True
 ) -> dg.AssetChecksDefinition:
-    """A check that `judge(frame, partition)` holds for every partition of the run; one that is not blocking warns."""
+    """A check that `judge(frame, partition)` holds for every partition of the run; one that is not blocking warns.
 
-    @dg.asset_check(
-        asset=asset_key(domain, stage),
-        name=name,
-        description=description,
-        blocking=blocking,
-        partitions_def=monthly_partitions(domain.cadence),
+    Each partition gets an evaluation of its own. A check's plain result would, in a run of several, belong to none of them.
+    """
+    asset = asset_key(domain, stage)
+    spec = dg.AssetCheckSpec(
+        name, asset=asset, description=description, blocking=blocking, partitions_def=monthly_partitions(domain.cadence)
     )
-    def check(context: dg.AssetCheckExecutionContext, frames: Any) -> dg.AssetCheckResult:
-        by_partition = frames if isinstance(frames, Mapping) else {context.op_execution_context.partition_key: frames}
-        findings = {partition: judge(frame, partition) for partition, frame in by_partition.items()}
-        failing = {partition: finding for partition, finding in findings.items() if not finding.holds}
-        return dg.AssetCheckResult(
-            passed=not failing,
-            severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
-            description="; ".join(f"{partition}: {finding.text or finding.counts}" for partition, finding in failing.items()) or None,
-            metadata={"rows": sum(finding.rows for finding in findings.values()), "findings": _findings(findings)},
-        )
+
+    @dg.multi_asset_check(name=f"{asset.to_python_identifier()}_{name}", specs=[spec], ins={"frames": dg.AssetIn(asset)})
+    def check(context: dg.AssetCheckExecutionContext, frames: Any) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
+        by_partition = frames if isinstance(frames, Partitioned) else {context.op_execution_context.partition_key: frames}
+        for partition in by_partition:
+            finding = judge(by_partition[partition], partition)
+            yield dg.AssetCheckEvaluation(
+                asset_key=asset,
+                check_name=name,
+                passed=finding.holds,
+                severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
+                blocking=blocking,
+                partition=partition,
+                description=None if finding.holds else f"{partition}: {finding.text or finding.counts}",
+                metadata={"rows": finding.rows, **{what: count for what, count in finding.counts.items() if count}},
+            )
+        # Dagster waits for the check's own output, which an evaluation of one partition is not.
+        yield dg.Output(None, output_name=next(iter(context.op_execution_context.op_def.output_dict)))
 
     return check
-
-
-def _findings(findings: Mapping[str, Finding]) -> dg.MarkdownMetadataValue:
-    lines = ["| partition | rows | holds | counts |", "| --- | --- | --- | --- |"]
-    for partition, finding in findings.items():
-        counts = ", ".join(f"{what}: {count}" for what, count in finding.counts.items() if count) or "none"
-        lines.append(f"| {partition} | {finding.rows} | {'yes' if finding.holds else '**no**'} | {counts} |")
-    return dg.MetadataValue.md("\n".join(lines))

@@ -15,8 +15,8 @@ Decorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
 
 
 def asset_key(domain: Domain, stage: str) -> dg.AssetKey:
-    """`split/train` -> AssetKey([domain, split, train])."""
-    return dg.AssetKey([domain.name, *stage.split("/")])
+    """`split_train` -> AssetKey([domain, split_train]). Two parts, because the UI shows the last one only."""
+    return dg.AssetKey([domain.name, stage])
 
 
 def asset_in(domain: Domain, stage: str) -> dg.AssetIn:
@@ -28,7 +28,8 @@ def common(domain: Domain, stage: str) -> dict[str, Any]:
     """What every asset of a stage shares: group, stage tag, code version."""
     from mlops_assets import __version__
 
-    return {"group_name": domain.name, "tags": {"stage": stage.split("/")[0]}, "code_version": __version__}
+    kind = "raw" if stage.startswith("raw_") else stage.removesuffix("_train").removesuffix("_test")
+    return {"group_name": domain.name, "tags": {"stage": kind}, "code_version": __version__}
 
 
 def frame_out(domain: Domain, stage: str, description: str) -> dg.AssetOut:

@@ -43,10 +43,10 @@ def release_checks(domain: Domain) -> list[dg.AssetChecksDefinition]:
 def _evaluation(domain: Domain) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{domain.name}__evaluation",
-        ins={"test": asset_in(domain, "scaled/test"), "model": asset_in(domain, "model")},
+        ins={"test": asset_in(domain, "scaled_test"), "model": asset_in(domain, "model")},
         outs={
-            "predictions": frame_out(domain, "evaluation/predictions", "Each test row's id, truth, probability and label."),
-            "metrics": frame_out(domain, "evaluation/metrics", "The model's metrics on the test rows, one row a metric."),
+            "predictions": frame_out(domain, "test_predictions", "Each test row's id, truth, probability and label."),
+            "metrics": frame_out(domain, "evaluation", "The model's metrics on the test rows, one row a metric."),
         },
         partitions_def=monthly_partitions(domain.cadence),
     )
@@ -68,9 +68,9 @@ def _split_comparison(domain: Domain) -> dg.AssetsDefinition:
         "split_comparison",
         about,
         ins={
-            "train": asset_in(domain, "split/train"),
-            "test": asset_in(domain, "split/test"),
-            "metrics": asset_in(domain, "evaluation/metrics"),
+            "train": asset_in(domain, "split_train"),
+            "test": asset_in(domain, "split_test"),
+            "metrics": asset_in(domain, "evaluation"),
             "model": asset_in(domain, "model"),
         },
         config_schema=config_schema(domain.split),
@@ -100,7 +100,7 @@ def _registered_model(domain: Domain) -> dg.AssetsDefinition:
             "encoder": asset_in(domain, "encoder"),
             "scaler": asset_in(domain, "scaler"),
             "model": asset_in(domain, "model"),
-            "metrics": asset_in(domain, "evaluation/metrics"),
+            "metrics": asset_in(domain, "evaluation"),
         },
     )
     def registered_model(
@@ -139,7 +139,7 @@ def _parity(domain: Domain) -> dg.AssetChecksDefinition:
         name="registered_model_reproduces_the_lineage",
         blocking=True,
         partitions_def=monthly_partitions(domain.cadence),
-        additional_ins={"test": asset_in(domain, "split/test"), "predictions": asset_in(domain, "evaluation/predictions")},
+        additional_ins={"test": asset_in(domain, "split_test"), "predictions": asset_in(domain, "test_predictions")},
     )
     def parity(mlflow: MlflowResource, registered_model: Frame, test: Frame, predictions: Frame) -> dg.AssetCheckResult:
         """The registered version, given the raw test records, returns the lineage's probabilities to 1e-9."""
@@ -160,7 +160,7 @@ def _gate(domain: Domain) -> dg.AssetChecksDefinition:
         name=GATE,
         blocking=True,
         partitions_def=monthly_partitions(domain.cadence),
-        additional_ins={"test": asset_in(domain, "split/test"), "metrics": asset_in(domain, "evaluation/metrics")},
+        additional_ins={"test": asset_in(domain, "split_test"), "metrics": asset_in(domain, "evaluation")},
     )
     def gate(mlflow: MlflowResource, registered_model: Frame, test: Frame, metrics: Frame) -> dg.AssetCheckResult:
         """The challenger reaches every gate and is better than the present champion on the same test rows."""

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def table(frame: "DataFrame") -> dg.MarkdownMetadataValue:
-    """A frame as a Markdown table, numbers with four decimals."""
+    """A frame as a Markdown table; whole numbers plain, others with four decimals."""
     lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + " --- |" * len(frame.columns)]
     lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in frame.itertuples(index=False)]
     return dg.MetadataValue.md("\n".join(lines))
@@ -43,12 +44,14 @@ def report_trial(run: MlflowRun, trial: "Trial", metric: str) -> None:
         metrics[f"validation_{metric}"] = trial.value
 
 
-def report_model(context: dg.AssetExecutionContext, run: MlflowRun, model: "FittedModel", result: "SearchResult") -> None:
+def report_model(context: dg.AssetExecutionContext, run: MlflowRun, model: "FittedModel", result: "SearchResult", metric: str) -> None:
     """The chosen candidate with its parameters, all trials, and the feature importance."""
     import pandas as pd
 
     run.log_params({"candidate": model.candidate, "threshold": model.threshold, **model.params})
-    trials = pd.DataFrame([{"trial": t.number, "candidate": t.candidate, "value": t.value, **t.params} for t in result.trials])
+    trials = pd.DataFrame(
+        [{"trial": t.number, "candidate": t.candidate, f"validation {metric}": t.value, **t.params} for t in result.trials]
+    )
     importance = pd.DataFrame(list(model.importance.items()), columns=["feature", "share of gain"]).head(20)
     context.add_output_metadata(
         {
@@ -81,7 +84,8 @@ def report_evaluation(
     for name, png in figures.items():
         run.log_figure_bytes(name, png)
     shown = {name: picture(png, name.replace("_", " ")) for name, png in figures.items()}
-    context.add_output_metadata({**metrics, **shown, "mlflow_run": dg.MetadataValue.url(run.url)}, output_name="metrics")
+    rounded = {name: round(value, 6) for name, value in metrics.items()}
+    context.add_output_metadata({**rounded, **shown, "mlflow_run": dg.MetadataValue.url(run.url)}, output_name="metrics")
 
 
 def report_comparison(context: dg.AssetExecutionContext, run: MlflowRun, comparison: "DataFrame") -> None:
@@ -117,7 +121,7 @@ def report_verdict(verdict: "Verdict") -> dg.AssetCheckResult:
     """The gate's verdict: passed or not and why, and both models' metrics on the same rows."""
     import pandas as pd
 
-    sides = {"challenger": verdict.challenger, "champion": verdict.champion or {}}
+    sides = {"challenger": verdict.challenger} | ({"champion": verdict.champion} if verdict.champion else {})
     comparison = pd.DataFrame(sides).rename_axis("metric").reset_index()
     return dg.AssetCheckResult(
         passed=verdict.decision.promote,
@@ -128,12 +132,14 @@ def report_verdict(verdict: "Verdict") -> dg.AssetCheckResult:
             "champion_version": verdict.champion_version or "none",
             "reason": verdict.decision.reason,
             "comparison": table(comparison),
-            "metrics": {name: value for name, value in sides.items() if value},
+            "metrics": sides,
         },
     )
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, float) and not value.is_integer():
+        return "" if isnan(value) else f"{value:.4f}"
     if isinstance(value, float):
-        return "" if value != value else f"{value:.4f}"
+        return f"{value:.0f}"
     return str(value).replace("|", "\\|")

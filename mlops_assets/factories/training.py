@@ -56,8 +56,8 @@ def _split(domain: Domain) -> dg.AssetsDefinition:
             "enricher": asset_in(domain, "enricher"),
         },
         outs={
-            "train": frame_out(domain, "split/train", f"Training rows of the {window} enriched partitions that end with this one."),
-            "test": frame_out(domain, "split/test", "The rows that judge the model; no later stage drops, adds or resamples any of them."),
+            "train": frame_out(domain, "split_train", f"Training rows of the {window} enriched partitions that end with this one."),
+            "test": frame_out(domain, "split_test", "The rows that judge the model; no later stage drops, adds or resamples any of them."),
         },
         partitions_def=monthly_partitions(domain.cadence),
         config_schema=config_schema(domain.split),
@@ -81,9 +81,9 @@ def _outliers(domain: Domain) -> dg.AssetsDefinition:
 
     @frame_asset(
         domain,
-        "outliers/train",
+        "outliers_removed",
         about,
-        ins={"train": asset_in(domain, "split/train")},
+        ins={"train": asset_in(domain, "split_train")},
         config_schema=config_schema(domain.outliers),
     )
     def outliers(context: dg.AssetExecutionContext, train: Frame) -> Frame:
@@ -99,11 +99,11 @@ def _outliers(domain: Domain) -> dg.AssetsDefinition:
 def _encoded(domain: Domain) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{domain.name}__encoded",
-        ins={"train": asset_in(domain, "outliers/train"), "test": asset_in(domain, "split/test")},
+        ins={"train": asset_in(domain, "outliers_removed"), "test": asset_in(domain, "split_test")},
         outs={
             "encoder": artifact_out(domain, "encoder", "Feature encoder, fitted on the training rows only; travels inside the model."),
-            "encoded_train": frame_out(domain, "encoded/train", "Training rows as numbers; target encodings are cross-fitted."),
-            "encoded_test": frame_out(domain, "encoded/test", "Test rows as numbers, by the encoder fitted on the training rows."),
+            "encoded_train": frame_out(domain, "encoded_train", "Training rows as numbers; target encodings are cross-fitted."),
+            "encoded_test": frame_out(domain, "encoded_test", "Test rows as numbers, by the encoder fitted on the training rows."),
         },
         partitions_def=monthly_partitions(domain.cadence),
     )
@@ -111,8 +111,8 @@ def _encoded(domain: Domain) -> dg.AssetsDefinition:
         from mlops_assets.ml.encode import FeatureEncoder, feature_sources
 
         sources = feature_sources(domain.features)
-        context.add_output_metadata(column_lineage(asset_key(domain, "outliers/train"), sources), output_name="encoded_train")
-        context.add_output_metadata(column_lineage(asset_key(domain, "split/test"), sources), output_name="encoded_test")
+        context.add_output_metadata(column_lineage(asset_key(domain, "outliers_removed"), sources), output_name="encoded_train")
+        context.add_output_metadata(column_lineage(asset_key(domain, "split_test"), sources), output_name="encoded_test")
         encoder = FeatureEncoder(domain.features, domain.target, domain.id_column)
         encoded_train = encoder.fit_transform(train)
         return encoder, encoded_train, encoder.transform(test)
@@ -123,11 +123,11 @@ def _encoded(domain: Domain) -> dg.AssetsDefinition:
 def _scaled(domain: Domain) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{domain.name}__scaled",
-        ins={"train": asset_in(domain, "encoded/train"), "test": asset_in(domain, "encoded/test")},
+        ins={"train": asset_in(domain, "encoded_train"), "test": asset_in(domain, "encoded_test")},
         outs={
             "scaler": artifact_out(domain, "scaler", "Means and standard deviations of the training rows; travels inside the model."),
-            "scaled_train": frame_out(domain, "scaled/train", f"Training rows with {', '.join(domain.features.scaled)} standardised."),
-            "scaled_test": frame_out(domain, "scaled/test", "Test rows, standardised by the training rows' scaler."),
+            "scaled_train": frame_out(domain, "scaled_train", f"Training rows with {', '.join(domain.features.scaled)} standardised."),
+            "scaled_test": frame_out(domain, "scaled_test", "Test rows, standardised by the training rows' scaler."),
         },
         partitions_def=monthly_partitions(domain.cadence),
     )
@@ -147,7 +147,7 @@ def _balanced(domain: Domain) -> dg.AssetsDefinition:
         domain,
         "balanced",
         about,
-        ins={"train": asset_in(domain, "scaled/train")},
+        ins={"train": asset_in(domain, "scaled_train")},
         config_schema=config_schema(domain.balance),
     )
     def balanced(context: dg.AssetExecutionContext, train: Frame) -> Frame:
@@ -191,7 +191,7 @@ def _model(domain: Domain) -> dg.AssetsDefinition:
         "model",
         about,
         ins={
-            "train": asset_in(domain, "scaled/train"),
+            "train": asset_in(domain, "scaled_train"),
             "balanced": asset_in(domain, "balanced"),
             "selected": asset_in(domain, "selected_features"),
         },
@@ -203,7 +203,7 @@ def _model(domain: Domain) -> dg.AssetsDefinition:
         spec, run = configured(domain.search, context), mlflow.run(domain.name)
         frames = {"train": train, "balanced": balanced, "selected": selected}
         fitted, result = search_and_fit(domain, spec, **frames, on_trial=lambda trial: report_trial(run, trial, spec.metric))
-        report_model(context, run, fitted, result)
+        report_model(context, run, fitted, result, spec.metric)
         return fitted
 
     return model

@@ -84,7 +84,9 @@ def connect(tracking_uri: str) -> MlflowClient:
 def create_experiment(client: MlflowClient, name: str, artifact_location: str | None) -> None:
     """Makes the experiment unless it is there; `artifact_location` is a URI, None leaves it to the server."""
     if client.get_experiment_by_name(name) is None:
-        _unless_it_exists(lambda: client.create_experiment(name, artifact_location=artifact_location))
+        # Without the tag MLflow's UI takes the experiment for one of language models.
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        _unless_it_exists(lambda: client.create_experiment(name, artifact_location=artifact_location, tags=tags))
 
 
 def log_served_model(served: "ServedModel", *, run_id: str, request: Sequence[RequestField], name: str = "model") -> ModelInfo:
@@ -138,7 +140,7 @@ def register(
     client: MlflowClient, name: str, model_uri: str, *, run_id: str, provenance: Provenance, description: str = ""
 ) -> ModelVersion:
     """A new version of `name`, which is made if it does not exist."""
-    _unless_it_exists(lambda: client.create_registered_model(name))
+    _unless_it_exists(lambda: client.create_registered_model(name, description=description))
     return client.create_model_version(
         name,
         source=model_uri,

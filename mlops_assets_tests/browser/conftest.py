@@ -13,13 +13,16 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+import requests
+from playwright.sync_api import Page, expect, sync_playwright
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from mlops_assets.sandbox.socrata import SocrataSandbox
 from mlops_assets.settings import PROJECT_DIR
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET_BROWSER = (
+BROWSER_OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -29,80 +32,99 @@ QUIET_BROWSER = (
     "--disable-sync",
 )
 ROWS = 300
-START_SECONDS = 120
-STOP_SECONDS = 60
+START_SECONDS = 180
+STOP_SECONDS = 30
+PATIENCE_SECONDS = 120
+"""A busy machine takes that long to load the code or to start a run."""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """A running UI and the folder that its runs store assets in."""
+    """A running UI, the folder that its runs store assets in, and how many crimes every month has upstream."""
 
     url: str
     lake: Path
+    rows: int
 
 
 @pytest.fixture(scope="module")
-def chromium() -> str:
-    """The installed browser."""
+def browser_path() -> str:
+    """The installed browser; skips where there is none."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
-        pytest.skip(f"no browser in PATH (looked for {', '.join(BROWSERS)})")
+        pytest.skip(f"no browser in PATH; looked for {', '.join(BROWSERS)}")
     return found
 
 
 @pytest.fixture(scope="module")
-def platform(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """`dg dev` on the checkout's code and dagster.yaml, with all state in a temporary folder and ROWS crimes a month upstream."""
+def platform(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The checkout's code and instance settings, with all state in a temporary folder; not started where there is no browser."""
     home = tmp_path_factory.mktemp("platform")
     shutil.copy(PROJECT_DIR / "dagster.yaml", home)
-    lake = home / "state" / "lake"
+    state = home / "state"
     with SocrataSandbox(today=date(2018, 2, 1), rows_per_month=ROWS) as portal:
-        environment = {
+        settings = {
             "DAGSTER_HOME": str(home),
-            "MLOPS_HOME": str(home / "state"),
-            "MLOPS_DAGSTER_DIR": str(home / "state" / "dagster"),
-            "MLOPS_LAKE_URI": str(lake),
+            "MLOPS_HOME": str(state),
+            "MLOPS_DAGSTER_DIR": str(state / "dagster"),
+            "MLOPS_LAKE_URI": str(state / "lake"),
             "SOCRATA_URL": portal.url,
-            # Whatever the developer's .env says, a failing run of this test alerts nobody.
+            # Whatever the developer's .env says, a run that fails here alerts nobody.
             "MLOPS_ALERT_WEBHOOK_URL": portal.url,
         }
-        with running_ui(home, environment) as url:
-            yield Platform(url, lake)
+        with running_ui(home, settings) as url:
+            yield Platform(url, state / "lake", ROWS)
 
 
 @pytest.fixture
-def page(chromium: str) -> Iterator[Page]:
-    """A page of a browser with a fresh profile."""
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=QUIET_BROWSER) as browser:
-        yield browser.new_page(viewport={"width": 1600, "height": 1000})
+def page(browser_path: str) -> Iterator[Page]:
+    """A page in a browser with a fresh profile, where Dagster's welcome dialog is skipped whenever it comes up."""
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=browser_path, args=BROWSER_OPTIONS) as browser:
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.set_default_timeout(PATIENCE_SECONDS * 1000)
+        expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+        page.add_locator_handler(page.get_by_role("button", name="Skip"), lambda skip: skip.click())
+        yield page
 
 
 @contextmanager
-def running_ui(home: Path, environment: dict[str, str]) -> Iterator[str]:
-    """`dg dev` for the length of the block, with everything that it starts; yields its URL once it serves.
+def running_ui(home: Path, settings: dict[str, str]) -> Iterator[str]:
+    """`dg dev` for the length of the block, with everything that it starts; yields its URL once it answers.
 
-    It runs in `home`, because Dagster's commands let the .env of their working folder win over the environment.
+    It works in `home`, because Dagster lets the .env of its working folder win over the environment.
     """
     port = free_port()
-    command = [str(Path(sys.executable).parent / "dg"), "dev", "--workspace", str(PROJECT_DIR / "workspace.yaml")]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
+    dg, workspace = Path(sys.executable).parent / "dg", PROJECT_DIR / "workspace.yaml"
     with (home / "dg-dev.log").open("w+") as log:
         process = subprocess.Popen(
-            command, cwd=home, env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            [dg, "dev", "--workspace", workspace, "--host", "127.0.0.1", "--port", str(port)],
+            cwd=home,
+            env={**os.environ, **settings},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
-            yield serving_url(port, process, Path(log.name))
+            url = f"http://127.0.0.1:{port}"
+            wait_for_answer(f"{url}/server_info", Path(log.name))
+            yield url
         finally:
             stop(process)
 
 
-def serving_url(port: int, process: subprocess.Popen[bytes], log: Path) -> str:
-    raise NotImplementedError
+def wait_for_answer(url: str, log: Path) -> None:
+    """Asks every second until somebody listens. RuntimeError with the log if nobody does."""
+    with requests.Session() as session:
+        session.mount(url, HTTPAdapter(max_retries=Retry(total=None, connect=START_SECONDS, backoff_factor=1, backoff_max=1)))
+        try:
+            session.get(url, timeout=START_SECONDS).raise_for_status()
+        except requests.RequestException as error:
+            raise RuntimeError(f"the UI does not serve; its log:\n{log.read_text()}") from error
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends the process as Ctrl-C does, and whatever of its session outlives it."""
-    process.send_signal(signal.SIGINT)
+    """Ends a process and its children as Ctrl-C in a terminal does; kills what does not end."""
+    os.killpg(process.pid, signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
         process.wait(STOP_SECONDS)
     with suppress(ProcessLookupError):
@@ -111,7 +133,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def free_port() -> int:
-    """A port that is free now."""
+    """A port of 127.0.0.1 that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

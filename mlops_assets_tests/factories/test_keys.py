@@ -12,8 +12,8 @@ from mlops_assets.partitions import monthly_partitions
 
 def test_key_is_domain_and_stage(toy: Domain) -> None:
     assert asset_key(toy, "enriched") == dg.AssetKey(["toy", "enriched"])
-    assert asset_key(toy, "split/train") == dg.AssetKey(["toy", "split", "train"])
-    assert asset_in(toy, "split/train").key == dg.AssetKey(["toy", "split", "train"])
+    assert asset_key(toy, "split_train") == dg.AssetKey(["toy", "split_train"])
+    assert asset_in(toy, "split_train").key == dg.AssetKey(["toy", "split_train"])
 
 
 def _about(asset: dg.AssetsDefinition) -> dict[str, Any]:
@@ -30,14 +30,14 @@ def _about(asset: dg.AssetsDefinition) -> dict[str, Any]:
 
 
 def test_frame_asset_carries_what_every_stage_shares(toy: Domain) -> None:
-    @frame_asset(toy, "outliers/train", "Rows without outliers.", deps=["other"], pool="downloads")
+    @frame_asset(toy, "outliers_removed", "Rows without outliers.", deps=["other"], pool="downloads")
     def outliers() -> None: ...
 
     assert _about(outliers) == {
-        "key": "toy/outliers/train",
+        "key": "toy/outliers_removed",
         "description": "Rows without outliers.",
         "group": "toy",
-        "stage": "outliers",
+        "stage": "outliers_removed",
         "kinds": {"pandas", "parquet"},
         "code": __version__,
         "io_manager": "frames",
@@ -67,13 +67,13 @@ def test_kinds_of_a_frame_asset_can_be_named(toy: Domain) -> None:
 
 def test_outputs_of_a_multi_asset_follow_the_same_grammar(toy: Domain) -> None:
     @dg.multi_asset(
-        outs={"train": frame_out(toy, "encoded/train", "Rows."), "encoder": artifact_out(toy, "encoder", "Encoder.")},
+        outs={"train": frame_out(toy, "encoded_train", "Rows."), "encoder": artifact_out(toy, "encoder", "Encoder.")},
         partitions_def=monthly_partitions(toy.cadence),
     )
     def encoded() -> tuple[Any, Any]:
         return None, None
 
-    @frame_asset(toy, "encoded/train", "Rows.")
+    @frame_asset(toy, "encoded_train", "Rows.")
     def train() -> None: ...
 
     @artifact_asset(toy, "encoder", "Encoder.")

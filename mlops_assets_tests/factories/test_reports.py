@@ -48,4 +48,4 @@ def test_first_verdict_has_no_champion_beside_it() -> None:
 
     assert result.metadata["champion_version"].value == "none"
     assert result.metadata["metrics"].value == {"challenger": {"mcc": 0.5}}
-    assert "| mcc | 0.5000 |  |" in result.metadata["comparison"].value
+    assert result.metadata["comparison"].value.splitlines() == ["| metric | challenger |", "| --- | --- |", "| mcc | 0.5000 |"]

@@ -22,15 +22,15 @@ def test_every_stage_of_a_domain_is_made(toy: Domain) -> None:
     assert sorted(_keys(training_assets(toy))) == sorted(
         f"toy/{stage}"
         for stage in [
-            "split/train",
-            "split/test",
-            "outliers/train",
+            "split_train",
+            "split_test",
+            "outliers_removed",
             "encoder",
-            "encoded/train",
-            "encoded/test",
+            "encoded_train",
+            "encoded_test",
             "scaler",
-            "scaled/train",
-            "scaled/test",
+            "scaled_train",
+            "scaled_test",
             "balanced",
             "selected_features",
             "model",
@@ -42,9 +42,9 @@ def test_only_split_reads_a_window_and_nothing_fitted_reads_the_test_rows(toy: D
     by_name = {asset.node_def.name: asset for asset in training_assets(toy)}
 
     assert {name for name, asset in by_name.items() if asset.get_partition_mapping(dg.AssetKey(["toy", "enriched"]))} == {"toy__split"}
-    test_rows = dg.AssetKey(["toy", "split", "test"])
+    test_rows = dg.AssetKey(["toy", "split_test"])
     assert {name for name, asset in by_name.items() if test_rows in asset.keys_by_input_name.values()} == {"toy__encoded"}
-    for stage in ("toy__outliers__train", "toy__balanced", "toy__selected_features", "toy__model"):
+    for stage in ("toy__outliers_removed", "toy__balanced", "toy__selected_features", "toy__model"):
         assert not [key for key in by_name[stage].keys_by_input_name.values() if key.path[-1] == "test"], stage
 
 
@@ -61,8 +61,8 @@ def test_training_of_another_system_ends_with_a_model(ingested: Any, toy: Domain
     result = ingested.materialize([*toy_ingest, *training], "2017-03", selection=training)
 
     assert result.success
-    rows = {stage: len(ingested.frame(f"toy/{stage}", "2017-03")) for stage in ("split/train", "split/test", "encoded/test", "scaled/test")}
-    assert rows == {"split/train": 288, "split/test": 72, "encoded/test": 72, "scaled/test": 72}
+    rows = {stage: len(ingested.frame(f"toy/{stage}", "2017-03")) for stage in ("split_train", "split_test", "encoded_test", "scaled_test")}
+    assert rows == {"split_train": 288, "split_test": 72, "encoded_test": 72, "scaled_test": 72}
     assert ingested.lake.partitions("toy/model") == ["2017-03"]
     stamp = ingested.lake.stamp("toy/model", "2017-03")
     assert list(stamp.lineage["toy/enriched"]) == MONTHS
@@ -77,7 +77,7 @@ def test_run_config_changes_the_split_of_one_run(ingested: Any, toy: Domain, toy
 
     assert ingested.materialize([*toy_ingest, split], "2017-03", selection=[split], run_config=config).success
 
-    train, test = ingested.frame("toy/split/train", "2017-03"), ingested.frame("toy/split/test", "2017-03")
+    train, test = ingested.frame("toy/split_train", "2017-03"), ingested.frame("toy/split_test", "2017-03")
     assert train["occurred_at"].max() < test["occurred_at"].min()
     assert 180 <= len(test) < 200
 
@@ -99,7 +99,7 @@ def test_training_before_the_first_whole_window_stops_at_the_split(
     found = failures(result)
     assert list(found) == ["toy__split"]
     assert "training reads 3 partitions, but only 2 exist up to 2017-02; the first partition is 2017-01" in found["toy__split"]
-    assert ingested.lake.partitions("toy/split/train") == []
+    assert ingested.lake.partitions("toy/split_train") == []
     assert ingested.client.get_experiment_by_name("toy") is None
 
 

@@ -28,12 +28,12 @@ def test_stamp_is_that_of_the_stored_frame_or_artifact(lake_uri: str) -> None:
 
 def test_partitions_are_those_stored_and_sorted(lake_uri: str) -> None:
     resource = LakeResource(uri=lake_uri)
-    names = ("b.v1.parquet", "a.skops", ".c.parquet.0a.tmp", ".d.parquet", "README.md", "train/e.parquet")
+    names = ("b.v1.parquet", "a.skops", ".c.parquet.0a.tmp", ".d.parquet", "README.md", "inner/e.parquet")
     for name in names:
         resource.lake.write(f"domain/split/{name}", b"content")
 
     assert resource.partitions("domain/split") == ["a", "b.v1"]
-    assert resource.partitions("domain/split/train") == ["e"]
+    assert resource.partitions("domain/split/inner") == ["e"]
 
 
 def test_missing_folder_holds_nothing_and_is_not_made(tmp_path: Path) -> None:

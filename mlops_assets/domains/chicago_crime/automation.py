@@ -17,7 +17,10 @@ def revision_sensor(job: Any) -> dg.SensorDefinition:
     """Requests exactly the stored months whose row count or newest change differs from the portal's."""
 
     @dg.sensor(
-        job=job, name=f"{CHICAGO_CRIME.name}_revision_sensor", minimum_interval_seconds=CHICAGO_CRIME.cadence.revision_interval_seconds
+        job=job,
+        name=f"{CHICAGO_CRIME.name}_revision_sensor",
+        minimum_interval_seconds=CHICAGO_CRIME.cadence.revision_interval_seconds,
+        description="Ingests anew the stored months that the portal has revised.",
     )
     def sensor(
         context: dg.SensorEvaluationContext, socrata: SocrataResource, lake: LakeResource

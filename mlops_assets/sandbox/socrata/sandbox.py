@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Self
 
@@ -96,16 +97,17 @@ class SocrataSandbox:
 
 def serve(*, ready: Callable[[str], None] | None = None, **options: Any) -> None:
     """Runs a `SocrataSandbox` with these options until SIGTERM or SIGINT; `ready` gets its URL. Call it in the main thread."""
-    ends = {signal.SIGTERM, signal.SIGINT}
-    # Waited for, not handled: a handler that a second signal interrupts could wait for itself.
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    # Of all that could be waited for only this queue may be filled by a handler that a second signal interrupts.
+    ended: SimpleQueue[int] = SimpleQueue()
+    previous = {number: signal.signal(number, lambda number, _: ended.put(number)) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with SocrataSandbox(**options) as sandbox:
             if ready is not None:
                 ready(sandbox.url)
-            signal.sigwait(ends)
+            ended.get()
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _published(seed: int, replay: Path | None, today: date | None, rows_per_month: int | None) -> Callable[[], Iterator[Partition]]:

@@ -1,0 +1,83 @@
+"""`mlops-assets init`, and what `dev` and `mlflow` do before they start something."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dotenv import dotenv_values
+
+from mlops_assets.cli import dev as dev_commands
+
+Command = Callable[..., Any]
+OWN = ("DAGSTER_HOME", "MLOPS_HOME", "MLOPS_DAGSTER_DIR")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout without `.env`, at a path with spaces."""
+    folder = tmp_path / "my check out"
+    folder.mkdir()
+    (folder / ".env.example").write_text("# An example.\n# SOCRATA_APP_TOKEN=\n")
+    monkeypatch.setattr(dev_commands, "PROJECT_DIR", folder)
+    monkeypatch.setattr(dev_commands, "ENV_FILE", folder / ".env")
+    return folder
+
+
+def test_init_writes_the_shared_settings_above_the_example(
+    cli: Command, checkout: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli("init").code == 0
+
+    lines = (checkout / ".env").read_text().splitlines()
+    assert [line.partition("=")[0] for line in lines[:3]] == list(OWN)
+    assert lines[3:] == ["# An example.", "# SOCRATA_APP_TOKEN="]
+    assert home.is_dir()
+    for name in OWN:
+        monkeypatch.delenv(name)
+    assert dotenv_values(checkout / ".env") == {
+        "DAGSTER_HOME": str(checkout),
+        "MLOPS_HOME": str(checkout / ".mlops"),
+        "MLOPS_DAGSTER_DIR": str(checkout / ".mlops" / "dagster"),
+    }
+
+
+def test_init_leaves_the_last_word_to_the_environment(cli: Command, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli("init")
+    monkeypatch.setenv("MLOPS_HOME", "/data/my state")
+
+    values = dotenv_values(checkout / ".env")
+
+    assert (values["MLOPS_HOME"], values["MLOPS_DAGSTER_DIR"]) == ("/data/my state", "/data/my state/dagster")
+
+
+def test_init_again_changes_nothing_and_keeps_other_lines(cli: Command, checkout: Path) -> None:
+    cli("init")
+    once = (checkout / ".env").read_text()
+    assert cli("init").code == 0
+    assert (checkout / ".env").read_text() == once
+
+    mine = ["", "# mine", "SOCRATA_APP_TOKEN=t=o=k", 'MLOPS_LAKE_URI="s3://my bucket"']
+    (checkout / ".env").write_text("\n".join([*mine, 'DAGSTER_HOME="/an/older/check out"', ""]))
+    assert cli("init").code == 0
+
+    assert (checkout / ".env").read_text().splitlines()[3:] == mine
+    assert (checkout / ".env").read_text().splitlines()[:3] == once.splitlines()[:3]
+
+
+def test_mlflow_points_to_a_server_that_runs_elsewhere(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example")
+
+    dev_commands.mlflow()
+
+    assert capsys.readouterr().out == "MLflow runs at http://mlflow.example; open it there.\n"
+
+
+def test_dev_refuses_a_replay_folder_that_is_missing(cli: Command, tmp_path: Path) -> None:
+    ended = cli("dev", "--replay", str(tmp_path / "nowhere"))
+
+    assert ended.code == 2
+    assert "holds nothing to replay" in ended.err
+    assert "Traceback" not in ended.err

@@ -1,0 +1,137 @@
+"""`mlops-assets models` on a real registry."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_assets.ml import registry
+from mlops_assets.ml.provenance import Provenance
+
+Command = Callable[..., Any]
+RAW, ENRICHED = "chicago_crime/raw_crimes", "chicago_crime/enriched"
+
+
+def _provenance(month: str, value: float) -> Provenance:
+    return Provenance(
+        dagster_run_id=f"dagster-{month}",
+        partition=month,
+        code_version="c0de",
+        git_commit="abc123",
+        fingerprint=month,
+        metrics={"average_precision": value},
+        upstream={RAW: {"2017-11": "raw11", month: "raw"}, ENRICHED: {month: "enriched"}},
+        library_versions={"xgboost": "3.2"},
+    )
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables."""
+    database = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    registry.connect(f"sqlite:///{database}")
+    return database
+
+
+@pytest.fixture
+def database(home: Path, empty_database: Path) -> str:
+    """The registry of the test's home, without any model."""
+    path = home / "mlflow" / "mlflow.db"
+    path.parent.mkdir(parents=True)
+    shutil.copy(empty_database, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def two_versions(database: str) -> None:
+    """Version 1 is champion, version 2 challenger."""
+    client = registry.connect(database)
+    for alias, month, value in (("champion", "2017-12", 0.75), ("challenger", "2018-01", 0.7)):
+        version = registry.register(client, "chicago_crime", "file:///nowhere", run_id="r" * 32, provenance=_provenance(month, value))
+        registry.set_alias(client, "chicago_crime", alias, version.version)
+
+
+def test_list_of_an_empty_registry_says_how_to_get_a_model(cli: Command, database: str) -> None:
+    ended = cli("models", "list")
+
+    assert (ended.code, ended.out) == (0, "")
+    assert ended.err == "no model is registered yet; `mlops-assets run` makes one\n"
+
+
+def test_list_has_a_line_for_each_version(cli: Command, two_versions: None) -> None:
+    ended = cli("models", "list")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines() == [
+        "chicago_crime version 1 @champion  trained for 2017-12  average_precision 0.7500",
+        "chicago_crime version 2 @challenger  trained for 2018-01  average_precision 0.7000",
+    ]
+
+
+@pytest.mark.parametrize("reference", ["chicago_crime", "chicago_crime@champion", "chicago_crime/1"])
+def test_trace_leads_back_to_the_raw_partitions(cli: Command, two_versions: None, reference: str) -> None:
+    ended = cli("models", "trace", reference)
+
+    assert ended.code == 0
+    assert ended.out.splitlines() == [
+        "chicago_crime version 1 @champion",
+        "  partition: 2017-12",
+        "  Dagster run: dagster-2017-12",
+        f"  MLflow run: {'r' * 32}",
+        "  code version: c0de",
+        "  git commit: abc123",
+        "  libraries: xgboost 3.2",
+        "  metrics: average_precision 0.7500",
+        "upstream partitions (asset, partition, data version):",
+        f"  {RAW}  2017-11  raw11",
+        f"  {RAW}  2017-12  raw",
+    ]
+
+
+def test_trace_shows_every_stage_when_asked(cli: Command, two_versions: None) -> None:
+    assert f"  {ENRICHED}  2018-01  enriched" in cli("models", "trace", "chicago_crime/2", "--all").out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("bitcoin", "no model version 'bitcoin'; registered models: chicago_crime"),
+        (
+            "chicago_crime@best",
+            "no model version 'chicago_crime@best'; chicago_crime has versions: 1, 2; aliases: @challenger = 2, @champion = 1",
+        ),
+        ("chicago_crime/7", "no model version 'chicago_crime/7'; chicago_crime has versions: 1, 2"),
+    ],
+)
+def test_trace_of_what_is_not_there_says_what_is(cli: Command, two_versions: None, reference: str, message: str) -> None:
+    ended = cli("models", "trace", reference)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"mlops-assets: {message}")
+
+
+def test_using_names_every_version_made_from_a_partition(cli: Command, two_versions: None) -> None:
+    ended = cli("models", "using", RAW, "2017-11")
+
+    assert ended.code == 0
+    assert ended.out.splitlines() == [
+        "chicago_crime version 1 @champion  trained for 2017-12  from raw11",
+        "chicago_crime version 2 @challenger  trained for 2018-01  from raw11",
+    ]
+    assert cli("models", "using", ENRICHED, "2018-01").out == "chicago_crime version 2 @challenger  trained for 2018-01  from enriched\n"
+
+
+@pytest.mark.parametrize(("asset", "partition"), [(RAW, "2015-01"), ("chicago_crime/raw", "2017-11"), (RAW, "2017")])
+def test_using_of_what_no_version_used_ends_with_1(cli: Command, two_versions: None, asset: str, partition: str) -> None:
+    ended = cli("models", "using", asset, partition)
+
+    assert (ended.code, ended.out, ended.err) == (1, "", f"no registered version used {asset} {partition}\n")
+
+
+def test_using_of_what_cannot_be_a_partition_ends_with_2(cli: Command, two_versions: None) -> None:
+    ended = cli("models", "using", RAW, "2017.11")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "partition '2017.11'" in ended.err
