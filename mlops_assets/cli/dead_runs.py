@@ -3,12 +3,18 @@
 import os
 
 import dagster as dg
+from dagster._core.storage.runs import SqliteRunStorage
 
 from mlops_assets.settings import Settings
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Marks every started run whose process on this machine is gone as failed, in Dagster and in MLflow; returns their ids."""
+    """Marks every started run whose process is gone as failed, in Dagster and in MLflow; returns their ids.
+
+    Only where Dagster keeps its runs in SQLite: an instance on a database server has runs on other machines, too.
+    """
+    if not isinstance(instance.run_storage, SqliteRunStorage):
+        return []
     started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
     dead = [run for run in started if (pid := _process_of(instance, run.run_id)) is not None and not _is_alive(pid)]
     for run in dead:

@@ -27,16 +27,19 @@ UpstreamOption = Annotated[Upstream, typer.Option(help="sandbox: local stand-ins
 
 
 def init() -> None:
-    """Write the shared settings of this checkout into `.env`, keeping every other line: where Dagster and local state live."""
+    """Write the shared settings of this checkout into `.env`: where Dagster and local state live. Lines of your own stay."""
     lines = ENV_FILE.read_text().splitlines() if ENV_FILE.exists() else _example()
-    own = {
-        "DAGSTER_HOME": f"${{DAGSTER_HOME:-{PROJECT_DIR}}}",
-        "MLOPS_HOME": f"${{MLOPS_HOME:-{PROJECT_DIR / '.mlops'}}}",
-        "MLOPS_DAGSTER_DIR": f"${{MLOPS_HOME:-{PROJECT_DIR / '.mlops'}}}/dagster",
+    home = PROJECT_DIR / ".mlops"
+    shared = {
+        "DAGSTER_HOME": f'"${{DAGSTER_HOME:-{PROJECT_DIR}}}"',
+        "MLOPS_HOME": f'"${{MLOPS_HOME:-{home}}}"',
+        "MLOPS_DAGSTER_DIR": f'"${{MLOPS_HOME:-{home}}}/dagster"',
     }
-    kept = [line for line in lines if line.partition("=")[0].strip() not in own]
-    shared = [f'{name}="{value}"' for name, value in own.items()]
-    ENV_FILE.write_text("\n".join([*shared, *kept]).rstrip() + "\n")
+    others = [line for line in lines if not line.startswith(tuple(f'{name}="${{' for name in shared))]
+    own = {line.partition("=")[0].strip() for line in others}
+    written = [f"{name}={value}" for name, value in shared.items() if name not in own]
+    # A value refers to lines above it only, so a home of your own has to stand above what is written here.
+    ENV_FILE.write_text("\n".join([*others, *written] if own & set(shared) else [*written, *others]).rstrip() + "\n")
     Settings().home.mkdir(parents=True, exist_ok=True)
 
 
@@ -56,8 +59,8 @@ def dev(
     command = [_tool("dg"), "dev", "--workspace", str(PROJECT_DIR / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)]
     if upstream is Upstream.LIVE:
         raise typer.Exit(_foreground(command, {}))
-    with running_sandbox(replay) as url:
-        raise typer.Exit(_foreground(command, {"SOCRATA_URL": url}))
+    with running_sandbox(replay) as environment:
+        raise typer.Exit(_foreground(command, environment))
 
 
 def mlflow(port: Annotated[int, typer.Option(help="Port of the MLflow UI on 127.0.0.1")] = 5000) -> None:

@@ -47,8 +47,8 @@ def _upstream(upstream: Upstream, replay: Path | None) -> Iterator[None]:
     if upstream is Upstream.LIVE:
         yield
         return
-    with running_sandbox(replay) as url:
-        os.environ["SOCRATA_URL"] = url
+    with running_sandbox(replay) as environment:
+        os.environ.update(environment)
         yield
 
 

@@ -27,8 +27,11 @@ def sandbox(
 
 
 @contextmanager
-def running_sandbox(replay: Path | None) -> Iterator[str]:
-    """A sandbox in a process of its own for the length of the block; yields its URL. It ends with this process, however that ends."""
+def running_sandbox(replay: Path | None) -> Iterator[dict[str, str]]:
+    """A sandbox in a process of its own for the length of the block; yields the settings that lead to it.
+
+    It ends with this process, however that ends.
+    """
     command = [sys.executable, "-m", "mlops_assets.cli", "sandbox", "--port", "0", "--with-parent"]
     if replay:
         command += ["--replay", str(replay.resolve())]
@@ -39,7 +42,7 @@ def running_sandbox(replay: Path | None) -> Iterator[str]:
             process.wait()
             raise ValueError("the sandbox did not start; its message stands above")
         try:
-            yield url
+            yield {"SOCRATA_URL": url}
         finally:
             stdin.close()
             _stop(process)

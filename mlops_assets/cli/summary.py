@@ -13,7 +13,7 @@ from mlops_assets.factories.release import GATE
 if TYPE_CHECKING:
     import dagster as dg
 
-SHOWN_METRICS = ("roc_auc", "average_precision", "mcc", "brier")
+SHOWN_METRICS = ("roc_auc", "average_precision", "mcc")
 
 
 def print_summary(
@@ -28,11 +28,13 @@ def print_summary(
     if training is None or verdict is None or _failures(training, apart_from=_gate_step(domain)):
         _print_failure(console, ingest if training is None else training)
         return False
-    rows = sum(_row_counts(ingest, domain, "enriched").values())
+    rows = _row_counts(ingest)
+    set_aside = sum(count for (stage, _), count in rows.items() if stage.startswith("rejected_"))
+    enriched = sum(count for (stage, _), count in rows.items() if stage == "enriched")
     metrics = cast(dict[str, dict[str, float]], verdict.metadata["metrics"].value)
     table = Table(title=f"{domain.title}, {window[0]} to {window[-1]}", show_header=False, title_justify="left")
     table.add_row("partitions", f"{len(window)}")
-    table.add_row("rows", f"{rows:,} enriched, {sum(_row_counts(ingest, domain, 'rejected_crimes').values()):,} set aside")
+    table.add_row("rows", f"{enriched:,} enriched, {set_aside:,} set aside")
     for side in ("challenger", "champion"):
         shown = "   ".join(f"{name} {metrics[side][name]:.4f}" for name in SHOWN_METRICS) if side in metrics else "none before this run"
         table.add_row(side if side == "challenger" else "champion until now", shown)
@@ -58,12 +60,14 @@ def _failures(result: "dg.ExecuteInProcessResult", apart_from: str = "") -> list
     return [event for event in result.all_events if event.is_step_failure and event.step_key != apart_from]
 
 
-def _row_counts(result: "dg.ExecuteInProcessResult", domain: Domain, stage: str) -> dict[str, int]:
+def _row_counts(result: "dg.ExecuteInProcessResult") -> dict[tuple[str, str], int]:
+    """Rows of each stage and partition that the run materialized."""
     counts = {}
     for event in result.get_asset_materialization_events():
         materialization = event.step_materialization_data.materialization
-        if materialization.asset_key == asset_key(domain, stage) and "dagster/row_count" in materialization.metadata:
-            counts[str(materialization.partition)] = int(str(materialization.metadata["dagster/row_count"].value))
+        if "dagster/row_count" in materialization.metadata:
+            where = (materialization.asset_key.path[-1], str(materialization.partition))
+            counts[where] = int(str(materialization.metadata["dagster/row_count"].value))
     return counts
 
 

@@ -21,11 +21,12 @@ def system_definitions(
     """`ingest` ends with `enriched` and `enricher`; each of `sensors` makes a sensor for the ingest job."""
     training = [*training_assets(domain), *release_assets(domain)]
     ingest_job, training_job = domain_jobs(domain, ingest, training)
-    on_enriched = [key for check in checks for key in check.check_keys if key.asset_key == asset_key(domain, "enriched")]
+    enriched = asset_key(domain, "enriched")
+    holding = [spec.key for check in checks for spec in check.check_specs if spec.blocking and spec.asset_key == enriched]
     return dg.Definitions(
         assets=[*ingest, *training],
         asset_checks=[*checks, *release_checks(domain)],
         jobs=[ingest_job, training_job],
         schedules=[monthly_schedule(domain, ingest_job)],
-        sensors=[*(make(ingest_job) for make in sensors), new_data_sensor(domain, training_job, on_enriched)],
+        sensors=[*(make(ingest_job) for make in sensors), new_data_sensor(domain, training_job, holding)],
     )

@@ -16,6 +16,8 @@ from mlops_assets.storage.resource import ARTIFACT_SUFFIX, FRAME_SUFFIX, LakeRes
 from mlops_assets.storage.run_log import RunLog, attempt_at
 from mlops_assets.storage.stamp import Lineage, ReadEnd, Stamp
 
+SHOWN_PARTITIONS = 12
+"""How many missing partitions an error lists one by one."""
 AS_PARTITIONS = "mlops_assets/as_partitions"
 """Input metadata: hand the partitions over as a lazy mapping even if there is only one."""
 
@@ -175,8 +177,9 @@ def _report(context: dg.OutputContext, partition: str, stamp: Stamp, metadata: d
 def _missing(asset_key: dg.AssetKey, partitions: Sequence[str]) -> dg.Failure:
     asset = asset_key.to_user_string()
     which = f"--partition {partitions[0]}" if len(partitions) == 1 else f"--partition-range {partitions[0]}...{partitions[-1]}"
+    shown = ", ".join(partitions) if len(partitions) <= SHOWN_PARTITIONS else f"{len(partitions)} partitions, {partitions[0]} the first"
     return dg.Failure(
-        f"{asset} is not stored for {', '.join(partitions)}. Materialize it first: dg launch --assets '+key:\"{asset}\"' {which}",
+        f"{asset} is not stored for {shown}. Materialize it first: dg launch --assets '+key:\"{asset}\"' {which}",
         metadata={"asset": asset, "missing_partitions": list(partitions)},
         allow_retries=False,
     )

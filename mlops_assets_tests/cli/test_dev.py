@@ -58,11 +58,26 @@ def test_init_again_changes_nothing_and_keeps_other_lines(cli: Command, checkout
     assert (checkout / ".env").read_text() == once
 
     mine = ["", "# mine", "SOCRATA_APP_TOKEN=t=o=k", 'MLOPS_LAKE_URI="s3://my bucket"']
-    (checkout / ".env").write_text("\n".join([*mine, 'DAGSTER_HOME="/an/older/check out"', ""]))
+    (checkout / ".env").write_text("\n".join([*mine, 'DAGSTER_HOME="${DAGSTER_HOME:-/an/older/check out}"', ""]))
     assert cli("init").code == 0
 
     assert (checkout / ".env").read_text().splitlines()[3:] == mine
     assert (checkout / ".env").read_text().splitlines()[:3] == once.splitlines()[:3]
+
+
+def test_init_keeps_a_home_of_ones_own_and_puts_dagsters_folder_into_it(
+    cli: Command, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (checkout / ".env").write_text("MLOPS_HOME=/data/mine\n")
+
+    assert cli("init").code == 0
+    assert cli("init").code == 0
+
+    for name in OWN:
+        monkeypatch.delenv(name, raising=False)
+    values = dotenv_values(checkout / ".env")
+    assert (values["MLOPS_HOME"], values["MLOPS_DAGSTER_DIR"]) == ("/data/mine", "/data/mine/dagster")
+    assert (checkout / ".env").read_text().count("MLOPS_HOME=") == 1
 
 
 def test_mlflow_points_to_a_server_that_runs_elsewhere(

@@ -58,7 +58,8 @@ def test_sandbox_with_parent_ends_when_its_standard_input_closes(start: Start) -
 
 
 def test_running_sandbox_serves_for_the_length_of_the_block(exports: Path, home: Path) -> None:
-    with running_sandbox(exports) as url:
+    with running_sandbox(exports) as environment:
+        url = environment["SOCRATA_URL"]
         assert requests.get(f"{url}/{CRIMES}", timeout=30).json()[0]["id"] == "1"
 
     with pytest.raises(requests.ConnectionError):

@@ -61,7 +61,7 @@ def test_summary_of_a_promotion_shows_rows_metrics_and_version() -> None:
     assert succeeded
     assert "Chicago crime, 2017-11 to 2017-12" in text
     assert "43,210 enriched, 12 set aside" in text
-    assert "roc_auc 0.9000   average_precision 0.7500   mcc 0.6000   brier 0.1000" in text
+    assert "roc_auc 0.9000   average_precision 0.7500   mcc 0.6000" in text
     assert "none before this run" in text
     assert "chicago_crime version 8" in text
     assert "yes: so it is decided" in text

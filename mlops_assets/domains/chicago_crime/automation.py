@@ -8,6 +8,7 @@ import dagster as dg
 
 from mlops_assets.domains.chicago_crime.assets import RAW_CRIMES, stored_state
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME, CRIMES_DATASET
+from mlops_assets.partitions import monthly_partitions
 from mlops_assets.resources.socrata import SocrataResource
 from mlops_assets.resources.upstream import UpstreamError
 from mlops_assets.storage.resource import LakeResource
@@ -26,7 +27,8 @@ def revision_sensor(job: Any) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, socrata: SocrataResource, lake: LakeResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """One grouped query for all stored months. A month is asked for once a day at most until its new state is stored."""
-        months = lake.partitions(RAW_CRIMES)
+        known = monthly_partitions(CHICAGO_CRIME.cadence)
+        months = [month for month in lake.partitions(RAW_CRIMES) if known.has_partition_key(month)]
         if not months:
             yield dg.SkipReason("no month is stored yet; the first ones come from the ingest job or its schedule")
             return
