@@ -4,8 +4,9 @@ Here belong only declarations that every system fills in. No behaviour, no I/O, 
 dashboard all read these values, and `ml` interprets them.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 FieldType = Literal["string", "boolean", "long", "double"]
@@ -58,6 +59,10 @@ class Split:
     kind: SplitKind = "random"
     test_share: float = 0.2
     seed: int = 42
+
+    def to_json(self) -> str:
+        """Canonical JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ The names are a contract with operators; a default layout lives here and nowhere
 
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -17,7 +18,7 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """The platform's settings; a field's upper-case name is its environment variable."""
 
-    model_config = SettingsConfigDict(env_file=PROJECT_DIR / ".env", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_file=PROJECT_DIR / ".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
     mlops_home: Path = PROJECT_DIR / ".mlops"
     mlops_lake_uri: str | None = None
@@ -27,11 +28,18 @@ class Settings(BaseSettings):
     socrata_url: str = "https://data.cityofchicago.org"
     socrata_app_token: SecretStr | None = None
     socrata_page_rows: int = Field(default=50_000, ge=1)
-    socrata_timeout_seconds: float = Field(default=60.0, gt=0)
+    socrata_timeout_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     socrata_attempts: int = Field(default=5, ge=1)
 
     dagster_ui_url: str = "http://127.0.0.1:3000"
     mlflow_ui_url: str = "http://127.0.0.1:5000"
+
+    @field_validator("mlflow_tracking_uri")
+    @classmethod
+    def _without_credentials(cls, uri: str | None) -> str | None:
+        if uri and urlsplit(uri).password:
+            raise ValueError("must hold no password, it would stand in logs: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+        return uri
 
     @cached_property
     def home(self) -> Path:

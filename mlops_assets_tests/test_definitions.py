@@ -18,6 +18,8 @@ from mlops_assets.resources.socrata import SocrataResource
 PROBE = """
 import json, os, sys
 
+import filelock  # which Dagster imports, and which tries once what the temporary folder can do
+
 writes, connections = [], []
 OPENED_TO_WRITE = os.O_WRONLY | os.O_RDWR
 

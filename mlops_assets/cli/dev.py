@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from enum import StrEnum
@@ -49,6 +50,7 @@ def dev(
     replay: Annotated[Path | None, typer.Option(help="Folder of real exports that the sandbox serves")] = None,
 ) -> None:
     """The Dagster UI with its daemon, and the sandbox beside it unless the upstream is live. Ends with Ctrl-C."""
+    require_free(port, "make dev PORT=3001, or stop what runs there")
     import dagster as dg
 
     from mlops_assets.cli.dead_runs import end_dead_runs
@@ -69,12 +71,24 @@ def mlflow(port: Annotated[int, typer.Option(help="Port of the MLflow UI on 127.
     if settings.mlflow_tracking_uri:
         typer.echo(f"MLflow runs at {settings.mlflow_tracking_uri}; open it there.")
         return
+    require_free(port, "mlops-assets mlflow --port 5001, or stop what runs there")
     from mlops_assets.ml import registry
 
     registry.connect(settings.tracking_uri)
+    typer.echo(f"MLflow UI, in a moment: http://127.0.0.1:{port}")
     command = [_tool("mlflow"), "ui", "--backend-store-uri", settings.tracking_uri, "--host", "127.0.0.1", "--port", str(port)]
     # The server's job runner starts seven workers of 80 MB each for features that nothing here uses.
     raise typer.Exit(_foreground(command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}))
+
+
+def require_free(port: int, remedy: str) -> None:
+    """ValueError, which says what to do, if something listens on the port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            raise ValueError(f"port {port} of 127.0.0.1 cannot be used; it may be taken: {remedy}") from None
 
 
 def _foreground(command: list[str], environment: dict[str, str]) -> int:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import dagster as dg
 
 console = Console()
-REPOSITORY = "__repository__@mlops_assets"
-"""Where the UI looks for a run's job: the code location of workspace.yaml. Runs that this process executes would else belong nowhere."""
 
 
 def run(
@@ -37,7 +35,9 @@ def run(
         raise ValueError(f"there is no system {name!r}; there are: {', '.join(DOMAINS)}")
     domain = DOMAINS[name]
     console.print(f"[bold]{domain.title}[/bold]: loading the platform")
-    window = _window(domain, partition) if partition else []
+    if replay and upstream is Upstream.LIVE:
+        raise ValueError("--replay is served by the sandbox: it cannot go with --upstream live")
+    window = [] if partition is None else _window(domain, partition)
     with _upstream(upstream, replay):
         _run(domain, window or _window(domain, _newest_partition(domain)))
 
@@ -95,7 +95,6 @@ def _execute(
     job = defs.resolve_job_def(job_name)
     run_id = make_new_run_id()
     quiet: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    tags = {**tags, ".dagster/repository": REPOSITORY}
     with progress_of(instance, run_id, job_name, len(job.nodes), console):
         return job.execute_in_process(
             run_config=quiet, instance=instance, partition_key=partition, raise_on_error=False, tags=tags, run_id=run_id

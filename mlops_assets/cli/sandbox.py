@@ -22,6 +22,8 @@ def sandbox(
         typer.echo(url)
         if with_parent:
             _end_with_standard_input()
+        else:
+            typer.echo(f"Put this line into .env for dg and dagster, and take it out afterwards: SOCRATA_URL={url}", err=True)
 
     serve(host="127.0.0.1", port=port, replay=replay, ready=announce)
 

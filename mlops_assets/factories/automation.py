@@ -6,12 +6,18 @@ from typing import Any
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.execution.plan.objects import StepFailureData
+from tenacity import Retrying, stop_after_attempt, wait_exponential
 
 from mlops_assets.domain import Domain
 from mlops_assets.factories.keys import asset_key
 from mlops_assets.partitions import month_before
 from mlops_assets.settings import Settings
 
+ALERT_ATTEMPTS = 3
+SCHEDULE_RETRIES = 2
+"""A month is scheduled once, so a run that fails is started again."""
+REPOSITORY = "__repository__@mlops_assets"
+"""The code location of workspace.yaml, as Dagster tags runs with it."""
 DOMAIN_TAG = "mlops_assets/domain"
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
@@ -24,7 +30,8 @@ def domain_jobs(domain: Domain, ingest: Sequence[dg.AssetsDefinition], training:
             name=f"{domain.name}_{stage}",
             selection=dg.AssetSelection.assets(*assets),
             description=description,
-            tags={DOMAIN_TAG: domain.name},
+            # The UI lists a run under its job by the code location, which dg launch and dagster job execute do not note by themselves.
+            tags={DOMAIN_TAG: domain.name, ".dagster/repository": REPOSITORY},
         )
 
     return (
@@ -50,7 +57,7 @@ def monthly_schedule(domain: Domain, job: Any) -> dg.ScheduleDefinition:
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         """Asks for the month before the tick."""
         month = month_before(context.scheduled_execution_time.date())
-        return dg.RunRequest(run_key=month, partition_key=month)
+        return dg.RunRequest(run_key=month, partition_key=month, tags={"dagster/max_retries": str(SCHEDULE_RETRIES)})
 
     return schedule
 
@@ -106,12 +113,13 @@ def failure_alert_sensor() -> dg.SensorDefinition:
         settings = Settings()
         if settings.mlops_alert_webhook_url is None:
             return dg.SkipReason("MLOPS_ALERT_WEBHOOK_URL is not set")
+        address, message = settings.mlops_alert_webhook_url.get_secret_value(), failure_message(context, settings.dagster_ui_url)
+        # Dagster asks once for each failed run, so a webhook that is down for a moment is asked again here.
+        patient = Retrying(stop=stop_after_attempt(ALERT_ATTEMPTS), wait=wait_exponential(max=10), reraise=True)
         try:
-            requests.post(
-                settings.mlops_alert_webhook_url.get_secret_value(), json=failure_message(context, settings.dagster_ui_url), timeout=10
-            ).raise_for_status()
-        except requests.RequestException as error:
-            # The address is a secret and stands in the text of every one of these errors.
+            patient(lambda: requests.post(address, json=message, timeout=10).raise_for_status())
+        except Exception as error:
+            # The address is a secret and stands in the text of nearly every one of these errors.
             raise dg.Failure(f"the alert webhook did not take the message: {type(error).__name__}") from None
         return None
 
@@ -123,6 +131,7 @@ def failure_message(context: dg.RunFailureSensorContext, ui_url: str) -> dict[st
     run = context.dagster_run
     partition = run.tags.get("dagster/partition") or "...".join(run.tags[tag] for tag in RANGE_TAGS if tag in run.tags)
     errors = {str(event.step_key): failure_text(event.step_failure_data) for event in context.get_step_failure_events()}
+    errors |= failed_checks(context.instance, run.run_id)
     what = "; ".join(f"{step}: {error}" for step, error in errors.items()) or context.failure_event.message
     return {
         "text": f"{run.job_name} {partition} failed: {what}",
@@ -132,6 +141,14 @@ def failure_message(context: dg.RunFailureSensorContext, ui_url: str) -> dict[st
         "errors": errors,
         "url": f"{ui_url.rstrip('/')}/runs/{run.run_id}",
     }
+
+
+def failed_checks(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
+    """Step of each blocking check that failed in the run -> what the check says."""
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    events = [entry.dagster_event for entry in entries if entry.dagster_event]
+    failed = [(str(event.step_key), event.asset_check_evaluation_data) for event in events]
+    return {step: found.description for step, found in failed if found.blocking and not found.passed and found.description}
 
 
 def failure_text(failure: StepFailureData) -> str:

@@ -9,12 +9,12 @@ import dagster as dg
 
 from mlops_assets.domain import Domain
 from mlops_assets.factories.code_version import code_digest, git_commit
-from mlops_assets.factories.config import config_schema, configured
 from mlops_assets.factories.keys import asset_in, asset_key, frame_asset, frame_out
 from mlops_assets.factories.reports import report_comparison, report_evaluation, report_registered, report_verdict
 from mlops_assets.partitions import monthly_partitions
 from mlops_assets.resources.mlflow import MlflowResource
 from mlops_assets.storage.run_log import observed_lineage
+from mlops_assets.storage.stamp import Lineage
 
 if TYPE_CHECKING:
     from pandas import DataFrame as Frame
@@ -27,6 +27,16 @@ else:
     Enricher = FeatureEncoder = FrameScaler = FittedModel = Frame = Any
 
 GATE = "challenger_beats_champion"
+PARITY = "registered_model_reproduces_the_lineage"
+TOLERANCE = 1e-9
+"""Largest difference of probabilities between the registered model and the lineage."""
+TRAINING_STAGES = frozenset(
+    [
+        *("split_train", "split_test", "outliers_removed", "encoder", "encoded_train", "encoded_test", "scaler", "scaled_train"),
+        *("scaled_test", "balanced", "selected_features", "model", "test_predictions", "evaluation"),
+    ]
+)
+"""What one training makes of one window; the registered model must come from one version of each."""
 CODE = ("mlops_assets.ml", "mlops_assets.domain", "mlops_assets.domains")
 
 
@@ -73,14 +83,13 @@ def _split_comparison(domain: Domain) -> dg.AssetsDefinition:
             "metrics": asset_in(domain, "evaluation"),
             "model": asset_in(domain, "model"),
         },
-        config_schema=config_schema(domain.split),
     )
     def split_comparison(
         context: dg.AssetExecutionContext, mlflow: MlflowResource, train: Frame, test: Frame, metrics: Frame, model: FittedModel
     ) -> Frame:
         from mlops_assets.ml.chain import compare_splits
 
-        comparison = compare_splits(train, test, metrics, model, domain, configured(domain.split, context))
+        comparison = compare_splits(train, test, metrics, model, domain)
         report_comparison(context, mlflow.run(domain.name), comparison)
         return comparison
 
@@ -101,6 +110,7 @@ def _registered_model(domain: Domain) -> dg.AssetsDefinition:
             "scaler": asset_in(domain, "scaler"),
             "model": asset_in(domain, "model"),
             "metrics": asset_in(domain, "evaluation"),
+            "test": asset_in(domain, "split_test"),
         },
     )
     def registered_model(
@@ -111,11 +121,14 @@ def _registered_model(domain: Domain) -> dg.AssetsDefinition:
         scaler: FrameScaler,
         model: FittedModel,
         metrics: Frame,
+        test: Frame,
     ) -> Frame:
         from mlops_assets.ml.provenance import Provenance
         from mlops_assets.ml.release import register_challenger
         from mlops_assets.ml.served import ServedModel
+        from mlops_assets.ml.split import split_of
 
+        upstream = require_one_version(observed_lineage(context), domain, context.partition_key)
         served = ServedModel(enricher=enricher, encoder=encoder, scaler=scaler, model=model, request=domain.request)
         provenance = Provenance(
             dagster_run_id=context.run.run_id,
@@ -124,7 +137,8 @@ def _registered_model(domain: Domain) -> dg.AssetsDefinition:
             git_commit=git_commit(),
             fingerprint="",
             metrics=metrics_of(metrics),
-            upstream=observed_lineage(context),
+            split=split_of(test).to_json(),
+            upstream=upstream,
         )
         run = mlflow.run(domain.name)
         version, is_new = register_challenger(run.client, domain, served, run_id=run.run_id, provenance=provenance)
@@ -136,7 +150,7 @@ def _registered_model(domain: Domain) -> dg.AssetsDefinition:
 def _parity(domain: Domain) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(domain, "registered_model"),
-        name="registered_model_reproduces_the_lineage",
+        name=PARITY,
         blocking=True,
         partitions_def=monthly_partitions(domain.cadence),
         additional_ins={"test": asset_in(domain, "split_test"), "predictions": asset_in(domain, "test_predictions")},
@@ -147,9 +161,12 @@ def _parity(domain: Domain) -> dg.AssetChecksDefinition:
         from mlops_assets.ml.registry import load_served
 
         mlflow.run(domain.name)
-        answer = load_served(f"models:/{domain.name}/{registered_model['version'].iloc[0]}").predict(raw_records(test, domain))
+        version = str(registered_model["version"].iloc[0])
+        answer = load_served(f"models:/{domain.name}/{version}").predict(raw_records(test, domain))
         difference = float((answer["probability"].to_numpy() - predictions["probability"]).abs().max())
-        return dg.AssetCheckResult(passed=difference <= 1e-9, metadata={"largest_difference": difference, "rows": len(test)})
+        return dg.AssetCheckResult(
+            passed=difference <= TOLERANCE, metadata={"version": version, "largest_difference": difference, "rows": len(test)}
+        )
 
     return parity
 
@@ -162,10 +179,13 @@ def _gate(domain: Domain) -> dg.AssetChecksDefinition:
         partitions_def=monthly_partitions(domain.cadence),
         additional_ins={"test": asset_in(domain, "split_test"), "metrics": asset_in(domain, "evaluation")},
     )
-    def gate(mlflow: MlflowResource, registered_model: Frame, test: Frame, metrics: Frame) -> dg.AssetCheckResult:
+    def gate(
+        context: dg.AssetCheckExecutionContext, mlflow: MlflowResource, registered_model: Frame, test: Frame, metrics: Frame
+    ) -> dg.AssetCheckResult:
         """The challenger reaches every gate and is better than the present champion on the same test rows."""
         from mlops_assets.ml.release import judge
 
+        require_one_version(observed_lineage(context), domain, context.op_execution_context.partition_key)
         version = str(registered_model["version"].iloc[0])
         return report_verdict(judge(mlflow.run(domain.name).client, domain, version, metrics_of(metrics), test))
 
@@ -177,11 +197,12 @@ def _champion(domain: Domain) -> dg.AssetsDefinition:
 
     @frame_asset(domain, "champion", about, kinds=("mlflow",), ins={"challenger": asset_in(domain, "registered_model")})
     def champion(context: dg.AssetExecutionContext, mlflow: MlflowResource, challenger: Frame) -> Frame:
-        from mlops_assets.ml.registry import CHAMPION, set_alias
+        from mlops_assets.ml.registry import CHAMPION, by_alias, set_alias
 
-        version = str(challenger["version"].iloc[0])
-        require_approval(context, domain, version)
-        set_alias(mlflow.run(domain.name).client, domain.name, CHAMPION, version)
+        client, version = mlflow.run(domain.name).client, str(challenger["version"].iloc[0])
+        present = by_alias(client, domain.name, CHAMPION)
+        require_approval(context, domain, version, champion_version=str(present.version) if present else "none")
+        set_alias(client, domain.name, CHAMPION, version)
         context.add_output_metadata({"version": int(version)})
         return challenger[["name", "version"]]
 
@@ -193,18 +214,46 @@ def metrics_of(frame: Frame) -> dict[str, float]:
     return dict(zip(frame["metric"], frame["value"], strict=True))
 
 
-def require_approval(context: dg.AssetExecutionContext, domain: Domain, version: str) -> None:
-    """Failure unless the gate's latest verdict approved exactly this version: `champion` alone, without the gate, moves nothing."""
-    gate = dg.AssetCheckKey(asset_key(domain, "registered_model"), GATE)
-    record = context.instance.get_latest_asset_check_evaluation_record(gate)
-    event = record.event.dagster_event if record and record.event else None
-    # A gate that crashed, or that another run is about to ask, has no more than a planned evaluation.
-    is_evaluated = event is not None and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
-    verdict = event.asset_check_evaluation_data if event and is_evaluated else None
-    approved = verdict is not None and verdict.passed and str(verdict.metadata["version"].value) == version
-    if not approved:
+def require_one_version(lineage: Lineage, domain: Domain, partition: str) -> Lineage:
+    """The lineage itself; Failure if it holds two versions of one training stage, as stages materialized piecemeal may leave behind."""
+    prefix = f"{domain.name}/"
+    mixed = [name for name, keys in lineage.items() if name.removeprefix(prefix) in TRAINING_STAGES and "+" in keys.get(partition, "")]
+    if mixed:
         raise dg.Failure(
-            f"{domain.name} version {version} has not passed {GATE}: materialize {domain.name}/registered_model and "
-            f"{domain.name}/champion together",
+            f"what is stored for {partition} comes from two different versions of {', '.join(mixed)}: "
+            f"run {domain.name}_training for {partition}, which makes all of it anew",
             allow_retries=False,
         )
+    return lineage
+
+
+def require_approval(context: dg.AssetExecutionContext, domain: Domain, version: str, champion_version: str) -> None:
+    """Failure unless both blocking checks passed for exactly this version, the gate against exactly the present champion.
+
+    So `champion` alone, in a run without the checks, or after another run has promoted, moves nothing.
+    """
+    for name in (PARITY, GATE):
+        verdict = _latest_verdict(context, dg.AssetCheckKey(asset_key(domain, "registered_model"), name))
+        metadata = {key: str(value.value) for key, value in verdict.metadata.items()} if verdict and verdict.passed else {}
+        is_of_present = champion_version in (version, metadata.get("champion_version", champion_version))
+        if metadata.get("version") != version or not is_of_present:
+            raise dg.Failure(
+                f"{domain.name} version {version} has not passed {name} against the present champion ({champion_version}): "
+                f"run {domain.name}_training for {context.partition_key}",
+                allow_retries=False,
+            )
+
+
+def _latest_verdict(context: dg.AssetExecutionContext, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    """The run's own evaluation of the check or, if it has none, the latest one of any run."""
+    entries = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    own = [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event]
+    matching: list[dg.AssetCheckEvaluation] = [evaluation for evaluation in own if evaluation.asset_check_key == check]
+    if matching:
+        return matching[-1]
+    record = context.instance.get_latest_asset_check_evaluation_record(check)
+    event = record.event.dagster_event if record and record.event else None
+    # A check that crashed, or that another run is about to ask, has no more than a planned evaluation.
+    is_evaluated = event is not None and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    latest: dg.AssetCheckEvaluation | None = event.asset_check_evaluation_data if event and is_evaluated else None
+    return latest

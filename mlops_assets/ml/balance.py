@@ -1,13 +1,37 @@
 """Evening out the classes of the training rows. Test rows and served records never come here."""
 
 import logging
+from typing import Self
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import KDTree
+from sklearn.neighbors import NearestNeighbors
 
 from mlops_assets.domain import Balance
 
 logger = logging.getLogger(__name__)
+
+
+class TreeNeighbours(NearestNeighbors):  # type: ignore[misc]  # scikit-learn ships no type information
+    """Euclidean neighbours by SciPy's k-d tree, as SMOTE asks for them.
+
+    Encoded rows lie in few dimensions, whatever the number of columns: the tree takes a quarter of the time that scikit-learn, which
+    measures all pairs from 16 columns on, takes for a year of crimes. The neighbours are the same but for which of several at one distance.
+    """
+
+    def fit(self, rows: np.ndarray, _: object = None) -> Self:
+        """Builds the tree of `rows` float64[n, columns]."""
+        self.tree_ = KDTree(rows)
+        return self
+
+    def kneighbors(self, rows: np.ndarray, return_distance: bool = True) -> tuple[np.ndarray, np.ndarray] | np.ndarray:
+        """Distances float64[n, k] and positions int64[n, k] of the k = `n_neighbors` nearest, or the positions alone."""
+        # SMOTE asks for all rows of the tree: in its own order a row finds the nodes that it needs in the processor's cache.
+        order = self.tree_.indices if len(rows) == self.tree_.n else np.arange(len(rows))
+        distances, positions = np.empty((len(rows), self.n_neighbors)), np.empty((len(rows), self.n_neighbors), dtype=np.int64)
+        distances[order], positions[order] = self.tree_.query(rows[order], self.n_neighbors)
+        return (distances, positions) if return_distance else positions
 
 
 def balance(train: pd.DataFrame, spec: Balance, *, target: str, columns: list[str]) -> pd.DataFrame:
@@ -27,7 +51,8 @@ def balance(train: pd.DataFrame, spec: Balance, *, target: str, columns: list[st
     else:
         if minority <= spec.neighbours:
             raise ValueError(f"SMOTE with {spec.neighbours} neighbours needs more minority rows than that; there are {minority}")
-        smote = SMOTE(sampling_strategy=spec.oversample, k_neighbors=spec.neighbours, random_state=spec.seed)
+        neighbours = TreeNeighbours(n_neighbors=spec.neighbours + 1)  # the nearest to a row is the row itself
+        smote = SMOTE(sampling_strategy=spec.oversample, k_neighbors=neighbours, random_state=spec.seed)
         rows, labels = smote.fit_resample(rows, labels)
         minority, majority = _class_counts(labels)
     if minority / majority >= spec.undersample:

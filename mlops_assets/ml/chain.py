@@ -16,7 +16,7 @@ from mlops_assets.ml.outliers import remove_outliers
 from mlops_assets.ml.scale import FrameScaler
 from mlops_assets.ml.search import SearchResult, Trial, search
 from mlops_assets.ml.select import select_features
-from mlops_assets.ml.split import split
+from mlops_assets.ml.split import split, split_of
 from mlops_assets.ml.train import FittedModel, fit_candidate
 
 
@@ -78,13 +78,12 @@ def raw_records(frame: pd.DataFrame, domain: Domain) -> pd.DataFrame:
     return frame[[field.name for field in domain.request]]
 
 
-def compare_splits(
-    train: pd.DataFrame, test: pd.DataFrame, metrics: pd.DataFrame, model: FittedModel, domain: Domain, used: Split
-) -> pd.DataFrame:
-    """The model's metrics beside those that its recipe reaches under the other kind of split: one row a split, `used` first.
+def compare_splits(train: pd.DataFrame, test: pd.DataFrame, metrics: pd.DataFrame, model: FittedModel, domain: Domain) -> pd.DataFrame:
+    """The model's metrics beside those that its recipe reaches under the other kind of split: one row a split, its own first.
 
     `train` and `test` are the split rows, `metrics` the model's own on `test`. The recipe is fitted anew; its threshold is the model's.
     """
+    used = split_of(test)
     other = replace(used, kind="temporal" if used.kind == "random" else "random")
     rows = pd.concat([train, test], ignore_index=True)
     found = {

@@ -1,12 +1,11 @@
 """Enriched columns to numbers, by what training rows teach. Scaling, balancing and selecting are stages of their own."""
 
 import logging
-from collections.abc import Iterable
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from mlops_assets.domain import Features
 
@@ -161,9 +160,9 @@ def _imputed(values: np.ndarray, substitute: float) -> np.ndarray:
     return np.where(np.isnan(values), substitute, values)
 
 
-def _texts(values: Iterable[Any]) -> np.ndarray:
+def _texts(values: ArrayLike) -> np.ndarray:
     """A NumPy array of the values as text; in such arrays comparing and searching need no Python object."""
-    return np.array([str(value) for value in values], dtype=np.str_)
+    return np.asarray(values, dtype=object).astype(np.str_)
 
 
 def _positions(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:

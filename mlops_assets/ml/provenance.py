@@ -32,6 +32,8 @@ class Provenance:
     git_commit: str
     fingerprint: str
     """Hash of everything that decides the model: equal fingerprint, equal model."""
+    split: str = ""
+    """The split under which it was trained, as `Split.to_json` has it."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     upstream: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Asset (`domain/stage`) -> partition -> data version."""
@@ -45,6 +47,7 @@ class Provenance:
             "code_version": self.code_version,
             "git_commit": self.git_commit,
             "fingerprint": self.fingerprint,
+            "split": self.split,
             "library_versions": json.dumps(dict(self.library_versions), sort_keys=True),
             **{f"{METRIC}{name}": repr(float(value)) for name, value in self.metrics.items()},
             **{upstream_tag(asset, key): found for asset, keys in self.upstream.items() for key, found in keys.items()},
@@ -64,6 +67,7 @@ class Provenance:
             code_version=tags.get("code_version", ""),
             git_commit=tags.get("git_commit", ""),
             fingerprint=tags.get("fingerprint", ""),
+            split=tags.get("split", ""),
             metrics={tag.removeprefix(METRIC): float(value) for tag, value in tags.items() if tag.startswith(METRIC)},
             upstream=upstream,
             library_versions=json.loads(tags.get("library_versions", "{}")),

@@ -70,15 +70,30 @@ class Trace:
 def connect(tracking_uri: str) -> MlflowClient:
     """A client of the tracking server and registry at `tracking_uri`, which becomes the process's default.
 
-    For a SQLite file the folder is made, and on first use the database; MLflow does not guard that against a second process.
+    For a SQLite file the folder is made, and on first use the database; MLflow guards that neither against a second process nor
+    against a kill half-way, so the database is made beside its place and moved there when it is whole.
     """
+    if tracking_uri.startswith(SQLITE):
+        database = Path(tracking_uri.removeprefix(SQLITE))
+        database.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{database}.lock"), _imports_of_mlflow():
+            if not database.exists():
+                _make_database(database)
     mlflow.set_tracking_uri(tracking_uri)
-    if not tracking_uri.startswith(SQLITE):
+    with _imports_of_mlflow():
         return MlflowClient(tracking_uri)
-    database = Path(tracking_uri.removeprefix(SQLITE))
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{database}.lock"), _imports_of_mlflow():
-        return MlflowClient(tracking_uri)
+
+
+def _make_database(database: Path) -> None:
+    from mlflow.store.db.utils import _initialize_tables
+    from sqlalchemy import create_engine
+
+    unfinished = database.with_name(f"{database.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    engine = create_engine(f"{SQLITE}{unfinished}")
+    _initialize_tables(engine)  # type: ignore[no-untyped-call]  # mlflow does not annotate it
+    engine.dispose()
+    unfinished.replace(database)
 
 
 def create_experiment(client: MlflowClient, name: str, artifact_location: str | None) -> None:
@@ -211,10 +226,10 @@ def versions_using(client: MlflowClient, asset: str, partition: str) -> list[Mod
     return _search_versions(client, f"tags.`{upstream_tag(asset, partition)}` LIKE '%'")
 
 
-def version_with_fingerprint(client: MlflowClient, name: str, fingerprint: str) -> ModelVersion | None:
-    """The newest version of `name` with that fingerprint, or None."""
+def versions_with_fingerprint(client: MlflowClient, name: str, fingerprint: str) -> list[ModelVersion]:
+    """The versions of `name` with that fingerprint, oldest first."""
     found = _search_versions(client, f"name = '{name}' AND tags.fingerprint = '{fingerprint}'")
-    return max(found, key=lambda item: int(item.version), default=None)
+    return sorted(found, key=lambda item: int(item.version))
 
 
 def _pyfunc() -> ModuleType:

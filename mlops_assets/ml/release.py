@@ -1,5 +1,6 @@
 """Registering a challenger and judging it against the champion: the registry and the promotion rule brought together."""
 
+import logging
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -14,6 +15,9 @@ from mlops_assets.ml.persistence import content_hash, dumps
 from mlops_assets.ml.promotion import Decision, decide
 from mlops_assets.ml.provenance import Provenance
 from mlops_assets.ml.served import ServedModel
+from mlops_assets.ml.split import split_of
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +36,34 @@ def register_challenger(
 ) -> tuple[ModelVersion, bool]:
     """The version of this model, with the alias `challenger`, and whether it is new.
 
-    A version with the same fitted state from the same upstream data versions is kept as it is: registering twice changes nothing.
+    A version with the same fitted state from the same upstream data versions is kept as it is, if it still loads: registering twice
+    changes nothing. Of two runs that register the same at the same time the later one takes its own version back.
     """
     lineage = repr(sorted((asset, sorted(keys.items())) for asset, keys in provenance.upstream.items()))
     provenance = replace(provenance, fingerprint=content_hash(dumps(served) + lineage.encode()))
-    version = registry.version_with_fingerprint(client, domain.name, provenance.fingerprint)
+    version = _loadable_version(client, domain.name, provenance.fingerprint)
     is_new = version is None
     if version is None:
         logged = registry.log_served_model(served, run_id=run_id, request=domain.request)
-        version = registry.register(
-            client, domain.name, logged.model_uri, run_id=run_id, provenance=provenance, description=domain.description
-        )
+        own = registry.register(client, domain.name, logged.model_uri, run_id=run_id, provenance=provenance, description=domain.description)
+        version = _loadable_version(client, domain.name, provenance.fingerprint) or own
+        if version.version != own.version:
+            client.delete_model_version(domain.name, own.version)
+            is_new = False
     registry.set_alias(client, domain.name, registry.CHALLENGER, version.version)
     return version, is_new
+
+
+def _loadable_version(client: MlflowClient, name: str, fingerprint: str) -> ModelVersion | None:
+    """The oldest version with that fingerprint whose artifacts are still there."""
+    for version in registry.versions_with_fingerprint(client, name, fingerprint):
+        try:
+            registry.load_served(f"models:/{name}/{version.version}")
+        except Exception as error:
+            logger.warning("%s version %s cannot be loaded and is left aside: %s", name, version.version, error)
+        else:
+            return version
+    return None
 
 
 def judge(client: MlflowClient, domain: Domain, version: str, challenger: dict[str, float], test: pd.DataFrame) -> Verdict:
@@ -58,6 +77,13 @@ def judge(client: MlflowClient, domain: Domain, version: str, challenger: dict[s
     champion_version = str(present.version)
     if champion_version == version:
         return Verdict(version, Decision(True, "it is the champion already, unchanged"), challenger, champion_version, challenger)
+    trained_under = Provenance.from_tags(present.tags).split
+    if trained_under and trained_under != split_of(test).to_json():
+        reason = (
+            f"the champion, version {champion_version}, was trained under another split, {trained_under}, so that these test rows, "
+            f"{split_of(test).to_json()}, may be its training rows. If the split is to change, give @champion to the new version by hand."
+        )
+        return Verdict(version, Decision(False, reason), challenger, champion_version, None)
     champion = _metrics_of(domain, champion_version, test)
     return Verdict(version, decide(challenger, champion, domain.gates), challenger, champion_version, champion)
 

@@ -1,6 +1,7 @@
 """Which rows train the model and which rows test it. Nothing here looks at a feature."""
 
 import hashlib
+import json
 import logging
 
 import numpy as np
@@ -9,6 +10,9 @@ import pandas as pd
 from mlops_assets.domain import Split
 
 logger = logging.getLogger(__name__)
+
+SPLIT = "split"
+"""Column of split rows."""
 
 
 def split(frame: pd.DataFrame, spec: Split, *, id_column: str, time_column: str, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -19,13 +23,21 @@ def split(frame: pd.DataFrame, spec: Split, *, id_column: str, time_column: str,
     `temporal` tests on the last `test_share` of the rows; rows of the same time stand together, on the test side at the cut.
     Either way rows of one id stand on one side: they count as the class of the first of them, or at the time of the last.
 
+    Both say in the column `split` by which split they came to be: what is judged on test rows has to know it.
+
     Raises ValueError with the counts when an id, a time or a target is missing, or when a side lacks a class.
     """
     _require_present(frame, [id_column, time_column, target])
     is_test = _random(frame, spec, id_column, target) if spec.kind == "random" else _temporal(frame, spec, id_column, time_column)
     _require_every_class(frame[target].to_numpy(), is_test)
     logger.info("split %d rows (%s): %d train, %d test", len(frame), spec.kind, (~is_test).sum(), is_test.sum())
-    return frame[~is_test].reset_index(drop=True), frame[is_test].reset_index(drop=True)
+    marked = frame.assign(**{SPLIT: pd.array([spec.to_json()], dtype="string[pyarrow]").repeat(len(frame))})
+    return marked[~is_test].reset_index(drop=True), marked[is_test].reset_index(drop=True)
+
+
+def split_of(rows: pd.DataFrame) -> Split:
+    """The split by which split rows came to be."""
+    return Split(**json.loads(str(rows[SPLIT].iloc[0])))
 
 
 def _random(frame: pd.DataFrame, spec: Split, id_column: str, target: str) -> np.ndarray:

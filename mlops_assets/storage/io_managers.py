@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import dagster as dg
 
 from mlops_assets.storage.partitioned import Partitioned
-from mlops_assets.storage.resource import ARTIFACT_SUFFIX, FRAME_SUFFIX, LakeResource
+from mlops_assets.storage.resource import ARTIFACT_SUFFIX, FRAME_SUFFIX, UNREADABLE, LakeResource
 from mlops_assets.storage.run_log import RunLog, attempt_at
 from mlops_assets.storage.stamp import Lineage, ReadEnd, Stamp
 
@@ -96,7 +96,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
             data = self.lake.lake.read(key)
         except FileNotFoundError:
             raise _missing(context.asset_key, [partition]) from None
-        value, stamp = self.load(data)
+        try:
+            value, stamp = self.load(data)
+        except UNREADABLE as error:
+            raise _damaged(context.asset_key, partition, self.lake.lake.location(key), error) from error
         log = RunLog.of(context.step_context.run_id)
         log.require_own(key, stamp.data_version)
         log.read(attempt_at(context.step_context), stamp.as_input(context.asset_key.to_user_string(), partition))
@@ -172,6 +175,16 @@ def _report(context: dg.OutputContext, partition: str, stamp: Stamp, metadata: d
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(stamp.data_version))
     else:
         context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=partition)
+
+
+def _damaged(asset_key: dg.AssetKey, partition: str, location: str, error: Exception) -> dg.Failure:
+    asset = asset_key.to_user_string()
+    return dg.Failure(
+        f"{location} cannot be read ({type(error).__name__}: {error}). It is damaged or was not written by this platform: "
+        f"materialize it again: dg launch --assets 'key:\"{asset}\"' --partition {partition}",
+        metadata={"asset": asset, "partition": partition},
+        allow_retries=False,
+    )
 
 
 def _missing(asset_key: dg.AssetKey, partitions: Sequence[str]) -> dg.Failure:

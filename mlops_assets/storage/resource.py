@@ -1,5 +1,7 @@
 """The lake as a Dagster resource: its address comes from the settings, unless a test or a deployment names another."""
 
+import logging
+import zipfile
 from functools import cached_property, partial
 from pathlib import PurePosixPath
 
@@ -7,8 +9,12 @@ import dagster as dg
 
 from mlops_assets.settings import Settings
 from mlops_assets.storage.lake import Lake
-from mlops_assets.storage.stamp import ReadEnd, Stamp
+from mlops_assets.storage.stamp import NoStampError, ReadEnd, Stamp
 
+logger = logging.getLogger(__name__)
+
+UNREADABLE = (ValueError, OSError, zipfile.BadZipFile, NoStampError)
+"""What a damaged object raises; Arrow's errors are ValueErrors and OSErrors."""
 FRAME_SUFFIX = ".parquet"
 ARTIFACT_SUFFIX = ".skops"
 
@@ -25,12 +31,17 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the va
         return Lake(self.uri or Settings().lake_uri)
 
     def stamp(self, asset: str, partition: str) -> Stamp | None:
-        """The stamp of a stored partition, frame or artifact, without reading its data; None if it is not stored."""
+        """The stamp of a stored partition, frame or artifact, without reading its data.
+
+        None if it is not stored, and, with a warning, if what is stored cannot be read: whoever asks then makes it anew.
+        """
         for suffix in (FRAME_SUFFIX, ARTIFACT_SUFFIX):
             try:
                 return _read_stamp(suffix, partial(self.lake.read, f"{asset}/{partition}{suffix}"))
             except FileNotFoundError:
                 continue
+            except UNREADABLE as error:
+                logger.warning("%s/%s%s cannot be read and counts as not stored: %s", asset, partition, suffix, error)
         return None
 
     def partitions(self, asset: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mlops_assets.storage.stamp import Lineage, merge_lineage
 
 if TYPE_CHECKING:
-    from dagster import AssetExecutionContext
+    from dagster import AssetCheckExecutionContext, AssetExecutionContext
     from dagster._core.execution.context.system import StepExecutionContext
 
 
@@ -70,6 +70,6 @@ def attempt_at(step: "StepExecutionContext") -> str:
     return f"{step.step.key}#{step.previous_attempt_count}"
 
 
-def observed_lineage(context: "AssetExecutionContext") -> Lineage:
+def observed_lineage(context: "AssetExecutionContext | AssetCheckExecutionContext") -> Lineage:
     """Everything that the asset's step has loaded so far, back to the raw partitions."""
-    return RunLog.of(context.run.run_id).lineage(attempt_at(context.op_execution_context.get_step_execution_context()))
+    return RunLog.of(context.op_execution_context.run_id).lineage(attempt_at(context.op_execution_context.get_step_execution_context()))

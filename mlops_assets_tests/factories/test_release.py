@@ -9,7 +9,7 @@ import pytest
 
 from mlops_assets.domain import Domain
 from mlops_assets.factories.keys import asset_key, frame_asset
-from mlops_assets.factories.release import GATE, metrics_of, release_assets, release_checks
+from mlops_assets.factories.release import GATE, PARITY, metrics_of, release_assets, release_checks, require_one_version
 from mlops_assets.ml import registry
 from mlops_assets.ml.provenance import Provenance
 from mlops_assets.partitions import monthly_partitions
@@ -32,7 +32,7 @@ def _registered(domain: Domain, version: str) -> dg.AssetsDefinition:
     return registered_model
 
 
-def _gate(domain: Domain, verdict: bool | None) -> dg.AssetChecksDefinition:
+def _gate(domain: Domain, verdict: bool | None, champion: str | None = None) -> dg.AssetChecksDefinition:
     """A gate that passes, fails, or crashes for None."""
 
     @dg.asset_check(
@@ -41,9 +41,22 @@ def _gate(domain: Domain, verdict: bool | None) -> dg.AssetChecksDefinition:
     def gate(registered_model: Any) -> dg.AssetCheckResult:
         if verdict is None:
             raise RuntimeError("the champion cannot be loaded")
-        return dg.AssetCheckResult(passed=verdict, metadata={"version": str(registered_model["version"].iloc[0])})
+        judged = {"champion_version": champion} if champion else {}
+        return dg.AssetCheckResult(passed=verdict, metadata={"version": str(registered_model["version"].iloc[0]), **judged})
 
     return gate
+
+
+def _parity(domain: Domain, holds: bool = True) -> dg.AssetChecksDefinition:
+    """The other check that a champion needs."""
+
+    @dg.asset_check(
+        asset=asset_key(domain, "registered_model"), name=PARITY, blocking=True, partitions_def=monthly_partitions(domain.cadence)
+    )
+    def parity(registered_model: Any) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=holds, metadata={"version": str(registered_model["version"].iloc[0])})
+
+    return parity
 
 
 def _champion(domain: Domain) -> dg.AssetsDefinition:
@@ -71,7 +84,7 @@ def test_release_has_two_checks_and_they_block(toy: Domain) -> None:
 
 
 def test_champion_moves_for_a_version_that_passed_in_the_same_run(workshop: Any, toy: Domain, versions: tuple[str, str]) -> None:
-    result = workshop.materialize([_registered(toy, versions[1]), _gate(toy, True), _champion(toy)], MONTH)
+    result = workshop.materialize([_registered(toy, versions[1]), _gate(toy, True), _parity(toy), _champion(toy)], MONTH)
 
     assert result.success
     assert _champion_version(workshop, toy) == versions[1]
@@ -88,7 +101,7 @@ def test_champion_does_not_move_for_a_version_that_failed(workshop: Any, toy: Do
 
 def test_champion_alone_moves_for_a_version_that_passed_before(workshop: Any, toy: Domain, versions: tuple[str, str]) -> None:
     registered, champion = _registered(toy, versions[1]), _champion(toy)
-    assert workshop.materialize([registered, _gate(toy, True)], MONTH).success
+    assert workshop.materialize([registered, _gate(toy, True), _parity(toy)], MONTH).success
 
     assert workshop.materialize([registered, champion], MONTH, selection=[champion]).success
 
@@ -100,13 +113,13 @@ def test_champion_alone_does_not_move_after_a_gate_that_crashed_or_failed(
     workshop: Any, toy: Domain, versions: tuple[str, str], failures: Failures, verdict: bool | None
 ) -> None:
     registered, champion = _registered(toy, versions[1]), _champion(toy)
-    assert not workshop.materialize([registered, _gate(toy, verdict)], MONTH).success
+    assert not workshop.materialize([registered, _gate(toy, verdict), _parity(toy)], MONTH).success
 
     found = failures(workshop.materialize([registered, champion], MONTH, selection=[champion]))
 
     assert list(found) == ["toy__champion"]
     assert f"toy version {versions[1]} has not passed {GATE}" in found["toy__champion"]
-    assert "materialize toy/registered_model and toy/champion together" in found["toy__champion"]
+    assert "run toy_training for 2017-03" in found["toy__champion"]
     assert _champion_version(workshop, toy) == versions[0]
 
 
@@ -115,14 +128,48 @@ def test_champion_alone_does_not_move_for_a_version_that_nobody_judged(
     workshop: Any, toy: Domain, versions: tuple[str, str], failures: Failures, is_other_approved: bool
 ) -> None:
     if is_other_approved:
-        assert workshop.materialize([_registered(toy, versions[0]), _gate(toy, True)], MONTH).success
+        assert workshop.materialize([_registered(toy, versions[0]), _gate(toy, True), _parity(toy)], MONTH).success
     registered, champion = _registered(toy, versions[1]), _champion(toy)
     assert workshop.materialize([registered], MONTH).success
 
     found = failures(workshop.materialize([registered, champion], MONTH, selection=[champion]))
 
-    assert f"toy version {versions[1]} has not passed {GATE}" in found["toy__champion"]
+    assert f"toy version {versions[1]} has not passed {PARITY}" in found["toy__champion"]
     assert _champion_version(workshop, toy) == versions[0]
+
+
+def test_champion_alone_does_not_move_for_a_version_that_differs_from_the_lineage(
+    workshop: Any, toy: Domain, versions: tuple[str, str], failures: Failures
+) -> None:
+    registered, champion = _registered(toy, versions[1]), _champion(toy)
+    assert not workshop.materialize([registered, _gate(toy, True), _parity(toy, holds=False)], MONTH).success
+
+    found = failures(workshop.materialize([registered, champion], MONTH, selection=[champion]))
+
+    assert f"has not passed {PARITY}" in found["toy__champion"]
+    assert _champion_version(workshop, toy) == versions[0]
+
+
+def test_champion_alone_does_not_move_once_another_version_is_champion(
+    workshop: Any, toy: Domain, versions: tuple[str, str], failures: Failures
+) -> None:
+    registered, champion = _registered(toy, versions[1]), _champion(toy)
+    assert workshop.materialize([registered, _gate(toy, True, champion=versions[0]), _parity(toy)], MONTH).success
+    third = _register(workshop, toy)
+    registry.set_alias(workshop.client, toy.name, registry.CHAMPION, third)
+
+    found = failures(workshop.materialize([registered, champion], MONTH, selection=[champion]))
+
+    assert f"has not passed {GATE} against the present champion ({third})" in found["toy__champion"]
+    assert _champion_version(workshop, toy) == third
+
+
+def test_two_versions_of_a_training_stage_are_refused(toy: Domain) -> None:
+    raw = {"toy/raw": {"2017-02": "a+b"}, "toy/enricher": {"2017-03": "a+b"}}
+    assert require_one_version({**raw, "toy/encoder": {"2017-03": "a"}}, toy, MONTH)
+
+    with pytest.raises(dg.Failure, match=r"two different versions of toy/encoder: run toy_training"):
+        require_one_version({**raw, "toy/encoder": {"2017-03": "a+b"}}, toy, MONTH)
 
 
 def test_metrics_of_reads_the_stored_table() -> None:

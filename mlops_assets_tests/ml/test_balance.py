@@ -5,9 +5,10 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.neighbors import NearestNeighbors
 
 from mlops_assets.domain import Balance
-from mlops_assets.ml.balance import balance
+from mlops_assets.ml.balance import TreeNeighbours, balance
 
 COLUMNS = ["x", "y"]
 
@@ -38,6 +39,17 @@ def test_balance_keeps_real_rows_and_joins_minority_neighbours() -> None:
     assert made["arrest"].eq(1).all()
     minority = train[train["arrest"] == 1]
     assert made["x"].between(minority["x"].min(), minority["x"].max()).all()
+
+
+@pytest.mark.parametrize("asked", [300, 7])
+def test_tree_neighbours_are_those_of_scikit_learn(asked: int) -> None:
+    rows = np.random.default_rng(0).normal(size=(300, 20))
+
+    distances, positions = TreeNeighbours(n_neighbors=4).fit(rows).kneighbors(rows[:asked])
+
+    expected = NearestNeighbors(n_neighbors=4).fit(rows).kneighbors(rows[:asked])
+    np.testing.assert_allclose(distances, expected[0], atol=1e-6)
+    np.testing.assert_array_equal(positions, expected[1])
 
 
 def test_balance_repeats_itself_and_follows_its_seed() -> None:

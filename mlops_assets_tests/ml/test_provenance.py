@@ -10,7 +10,7 @@ UPSTREAM = {"chicago_crime/raw_crimes": {"2017-11": "v11", "2017-12": "v12"}, "a
 
 
 def _provenance(upstream: dict[str, dict[str, str]]) -> Provenance:
-    return Provenance("d-1", "2017-12", "c-1", "abc123", "f-1", {"average_precision": 0.1 + 0.2, "mcc": -0.5}, upstream)
+    return Provenance("d-1", "2017-12", "c-1", "abc123", "f-1", "{}", {"average_precision": 0.1 + 0.2, "mcc": -0.5}, upstream)
 
 
 def test_provenance_survives_as_tags() -> None:
@@ -24,7 +24,7 @@ def test_provenance_survives_as_tags() -> None:
 
 
 def test_provenance_of_a_version_without_tags_is_empty() -> None:
-    assert Provenance.from_tags({"else": "x"}) == Provenance("", "", "", "", "", {}, {}, {})
+    assert Provenance.from_tags({"else": "x"}) == Provenance("", "", "", "", "", "", {}, {}, {})
 
 
 @pytest.mark.parametrize(("asset", "partition"), [("a/b", "1.5"), ("a/`b", "2017-12"), ("a/b", "o'clock")])

@@ -201,16 +201,15 @@ def test_versions_are_those_of_one_model(client: MlflowClient) -> None:
     assert [(item.name, int(item.version)) for item in registry.versions(client, "listed")] == [("listed", 1), ("listed", 2)]
 
 
-def test_version_with_fingerprint_is_the_newest_of_its_model(client: MlflowClient) -> None:
+def test_versions_with_fingerprint_are_those_of_the_model_oldest_first(client: MlflowClient) -> None:
     for name in ("printed", "printed", "printed_too"):
         _register(client, name, fingerprint="same")
     _register(client, "printed", fingerprint="other")
 
-    found = registry.version_with_fingerprint(client, "printed", "same")
+    found = registry.versions_with_fingerprint(client, "printed", "same")
 
-    assert found is not None
-    assert (found.name, int(found.version)) == ("printed", 2)
-    assert registry.version_with_fingerprint(client, "printed", "unknown") is None
+    assert [(version.name, int(version.version)) for version in found] == [("printed", 1), ("printed", 2)]
+    assert registry.versions_with_fingerprint(client, "printed", "unknown") == []
 
 
 def test_alias_moves(client: MlflowClient) -> None:

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
+import mlflow
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from mlops_assets.domain import Gates
+from mlops_assets.domain import Gates, Split
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
 from mlops_assets.ml import registry
 from mlops_assets.ml.evaluate import binary_metrics
@@ -103,6 +105,35 @@ def test_judge_scores_the_champion_on_the_same_rows(client: MlflowClient, served
 
     assert not verdict.decision.promote
     assert (verdict.version, verdict.champion_version, verdict.champion) == ("99", first, champion)
+
+
+def test_judge_does_not_compare_with_a_champion_trained_under_another_split(
+    client: MlflowClient, raw: pd.DataFrame, served: ServedModel
+) -> None:
+    domain = replace(DOMAIN, name="moved")
+    provenance = replace(_provenance(), split=Split("random").to_json())
+    champion = registry.register(client, domain.name, Path("/nowhere/model").as_uri(), run_id="r" * 32, provenance=provenance)
+    registry.set_alias(client, domain.name, registry.CHAMPION, champion.version)
+    temporal = raw.assign(split=Split("temporal").to_json())
+
+    verdict = judge(client, domain, "99", {"average_precision": 1.0, "roc_auc": 1.0, "mcc": 1.0}, temporal)
+
+    assert not verdict.decision.promote
+    assert "another split" in verdict.decision.reason
+    assert verdict.champion is None
+
+
+def test_register_challenger_registers_anew_where_the_artifacts_of_the_version_are_gone(
+    client: MlflowClient, served: ServedModel, run_id: str
+) -> None:
+    domain = replace(DOMAIN, name="emptied")
+    lost, _ = register_challenger(client, domain, served, run_id=run_id, provenance=_provenance())
+    rmtree(Path(mlflow.artifacts.download_artifacts(f"models:/{domain.name}/{lost.version}")))
+
+    found, is_new = register_challenger(client, domain, served, run_id=run_id, provenance=_provenance())
+
+    assert is_new
+    assert found.version != lost.version
 
 
 def test_judge_lets_the_champion_itself_pass_without_loading_it(client: MlflowClient, raw: pd.DataFrame) -> None:

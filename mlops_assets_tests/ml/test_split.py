@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.domain import Split, SplitKind
-from mlops_assets.ml.split import split
+from mlops_assets.ml.split import split, split_of
 
 NAMES = {"id_column": "id", "time_column": "at", "target": "arrest"}
 PINNED = ["10008", "10010", "10012", "10013", "10015", "10016", "10018", "10024", "10031", "10042"]
@@ -36,7 +36,15 @@ def test_random_split_keeps_every_row_once_in_input_order() -> None:
 
     assert train["id"].is_monotonic_increasing
     assert test["id"].is_monotonic_increasing
-    pd.testing.assert_frame_equal(pd.concat([train, test]).sort_values("id", ignore_index=True), frame)
+    pd.testing.assert_frame_equal(pd.concat([train, test]).sort_values("id", ignore_index=True).drop(columns="split"), frame)
+
+
+@pytest.mark.parametrize("spec", [Split(test_share=0.3, seed=7), Split("temporal")])
+def test_split_rows_say_by_which_split_they_came_to_be(spec: Split) -> None:
+    train, test = split(_frame(), spec, **NAMES)
+
+    assert split_of(train) == split_of(test) == spec
+    assert test["split"].nunique() == 1
 
 
 def test_random_split_does_not_depend_on_row_order_or_string_type() -> None:

@@ -27,8 +27,8 @@ def revision_sensor(job: Any) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, socrata: SocrataResource, lake: LakeResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """One grouped query for all stored months. A month is asked for once a day at most until its new state is stored."""
-        known = monthly_partitions(CHICAGO_CRIME.cadence)
-        months = [month for month in lake.partitions(RAW_CRIMES) if known.has_partition_key(month)]
+        known = set(monthly_partitions(CHICAGO_CRIME.cadence).get_partition_keys())
+        months = [month for month in lake.partitions(RAW_CRIMES) if month in known]
         if not months:
             yield dg.SkipReason("no month is stored yet; the first ones come from the ingest job or its schedule")
             return

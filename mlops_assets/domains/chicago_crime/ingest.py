@@ -60,6 +60,10 @@ class StationsDownload:
     @cached_property
     def frame(self) -> pd.DataFrame:
         """Raw police stations, exactly the rows announced; errors as `download_crimes`."""
+        if not self.state.rows:
+            raise dg.Failure(
+                f"{STATIONS_DATASET}: the portal announces 0 police stations. {KEPT} Run this again later.", allow_retries=False
+            )
         with one_clear_failure(STATIONS_DATASET):
             frame = raw_stations_frame(self._client.rows(STATIONS_DATASET, STATION_COLUMNS, expected=self.state.rows))
             validate_stations(frame)
