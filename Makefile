@@ -62,7 +62,7 @@ clean:  ## Remove the virtual environment and caches; .mlops and .env stay
 	@touch $@
 
 .venv/.ready: .venv/.uv requirements/dev.txt pyproject.toml
-	$(VENV)/uv pip install --quiet --python $(VENV)/python --require-hashes --requirement requirements/dev.txt
+	$(VENV)/uv pip install --quiet --compile-bytecode --python $(VENV)/python --require-hashes --requirement requirements/dev.txt
 	$(VENV)/uv pip install --quiet --python $(VENV)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -1,9 +1,9 @@
 """From raw rows of a year to a registered model: our lineage without a search against the old chain, at most 40 % of its CPU.
 
 Each side is a fresh process, imports included, that starts from raw rows on disk (Parquet in the lake; CSV) with an empty registry. Ours
-enriches all months, then runs the whole training job: provenance, pictures, the second split, gate and parity are part of its time. The
-old chain runs as its libraries come, with OpenMP threads that spin, and again with OMP_WAIT_POLICY=PASSIVE; the bar is judged against
-that, which is less.
+enriches all months, then trains up to the registered model, where the old chain ends; provenance and pictures are part of its time. What
+the old chain has no counterpart of (second split, gate, parity, champion) is in a row without a bar. The old chain runs as its libraries
+come, with OpenMP threads that spin, and again with OMP_WAIT_POLICY=PASSIVE; the bar is judged against that, which is less.
 """
 
 import json
@@ -25,8 +25,8 @@ def rows(platform: Platform) -> Iterator[Row]:
     platform.ingested()
     models: dict[str, str] = {}
 
-    def lineage() -> float:
-        usage = platform.with_raw_only("lineage").program("lineage", platform.months[0], platform.months[-1])
+    def lineage(extent: str = "registered") -> float:
+        usage = platform.with_raw_only("lineage").program("lineage", platform.months[0], platform.months[-1], extent)
         models["ours"] = metrics(usage)
         return usage.cpu_seconds
 
@@ -40,6 +40,7 @@ def rows(platform: Platform) -> Iterator[Row]:
     note = "; ".join(f"{side}: {model}" for side, model in models.items())
     yield Row("reference_chain, theirs with PASSIVE", ours, theirs, BAR, note=note)
     yield Row("reference_chain, theirs as it comes", ours, spinning)
+    yield Row("reference_chain, our whole training job", lineage("whole"), theirs)
 
 
 def old_chain(platform: Platform, environment: Mapping[str, str]) -> Usage:

@@ -1,5 +1,6 @@
 """What a process of ours sets for itself before heavy libraries load, wherever it is started from."""
 
+import gc
 import os
 import warnings
 
@@ -15,7 +16,12 @@ BETA_FEATURES = ("backfill_policy", "allow_nonexistent_upstream_partitions")
 
 
 def prepare_process() -> None:
-    """Sets in the environment what the operator has not set."""
+    """Sets in the environment what the operator has not set, and lets the collector of garbage look less often.
+
+    Loading Dagster, pandas and MLflow makes hundreds of thousands of objects that all stay: by default they are gone through hundreds of
+    times, a twentieth of a training's CPU time.
+    """
+    gc.set_threshold(50_000, 20, 100)
     for name, value in QUIET_DEFAULTS.items():
         os.environ.setdefault(name, value)
 

@@ -52,7 +52,7 @@ def encode(table: pa.Table, stamp: Stamp) -> bytes:
     """Parquet bytes with the stamp in the footer; equal content and stamp give equal bytes with the same library version."""
     sink = pa.BufferOutputStream()
     stamped = table.replace_schema_metadata({**(table.schema.metadata or {}), STAMP_KEY: stamp.to_json()})
-    pq.write_table(stamped, sink, compression="zstd", write_page_checksum=True)
+    pq.write_table(stamped, sink, compression="zstd", write_page_checksum=True, write_statistics=False)
     data: bytes = sink.getvalue().to_pybytes()
     return data
 

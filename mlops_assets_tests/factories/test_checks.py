@@ -39,10 +39,21 @@ def assets(toy: Domain) -> Iterator[list[Any]]:
     return [enriched, report]
 
 
-def run(assets: list[Any], check: dg.AssetChecksDefinition, folder: Path, first: str, last: str | None = None) -> Any:
+def run(
+    assets: list[Any],
+    check: dg.AssetChecksDefinition,
+    folder: Path,
+    first: str,
+    last: str | None = None,
+    instance: dg.DagsterInstance | None = None,
+) -> Any:
     tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last} if last else None
-    resources = {"frames": FrameIOManager(lake=LakeResource(uri=str(folder)))}
-    return dg.materialize([*assets, check], resources=resources, partition_key=None if last else first, tags=tags, raise_on_error=False)
+    lake = LakeResource(uri=str(folder))
+    resources = {"frames": FrameIOManager(lake=lake), "lake": lake}
+    partition = None if last else first
+    return dg.materialize(
+        [*assets, check], resources=resources, partition_key=partition, tags=tags, raise_on_error=False, instance=instance
+    )
 
 
 def test_check_of_one_month_passes_with_its_rows(assets: list[Any], toy: Domain, tmp_path: Path) -> None:
@@ -88,3 +99,30 @@ def test_finding_without_a_text_shows_its_counts(assets: list[Any], toy: Domain,
 
     (evaluation,) = result.get_asset_check_evaluations()
     assert evaluation.description == "2017-03: {'id: duplicate': 2}"
+
+
+def test_verdict_of_unchanged_content_is_repeated_and_of_other_content_or_code_is_not(
+    assets: list[Any], toy: Domain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[str] = []
+
+    def judge(frame: pd.DataFrame, month: str) -> Finding:
+        judged.append(month)
+        return Finding(True, len(frame), {"odd": 1})
+
+    check = partition_check(toy, "enriched", "judged", "Is judged.", judge, blocking=False, code=["mlops_assets.domain"])
+    with dg.instance_for_test() as instance:
+        first = run(assets, check, tmp_path, "2017-01", "2017-03", instance)
+        again = run(assets, check, tmp_path, "2017-01", "2017-03", instance)
+        assert judged == ["2017-01", "2017-02", "2017-03"]
+        assert [item.metadata for item in again.get_asset_check_evaluations()] == [
+            item.metadata for item in first.get_asset_check_evaluations()
+        ]
+
+        monkeypatch.setitem(ROWS, "2017-02", 5)
+        run(assets, check, tmp_path, "2017-01", "2017-03", instance)
+        assert judged[3:] == ["2017-02"]
+
+        other_code = partition_check(toy, "enriched", "judged", "Is judged.", judge, blocking=False, code=["mlops_assets.settings"])
+        run(assets, other_code, tmp_path, "2017-01", "2017-03", instance)
+        assert judged[4:] == ["2017-01", "2017-02", "2017-03"]

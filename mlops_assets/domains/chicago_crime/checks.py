@@ -1,6 +1,7 @@
 """Checks on Chicago's raw and enriched months: the contract that was held before storing, shown and held again after it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -59,31 +60,32 @@ def ids_are_unique(frame: Frame, month: str) -> Finding:  # noqa: ARG001
     return Finding(duplicates == 0, len(frame), {"id: duplicate": duplicates})
 
 
+_check = partial(
+    partition_check,
+    CHICAGO_CRIME,
+    code=[f"mlops_assets.domains.chicago_crime.{module}" for module in ("checks", "schema", "transforms")],
+)
+
 CHECKS: list[dg.AssetChecksDefinition] = [
-    partition_check(
-        CHICAGO_CRIME,
+    _check(
         "raw_crimes",
         "crimes_match_the_schema",
         "The portal's columns with its types, rows of this month only, and at most 5 % of them unusable for one reason.",
         raw_crimes_match,
     ),
-    partition_check(
-        CHICAGO_CRIME,
+    _check(
         "raw_crimes",
         "months_have_crimes",
         "The portal has crimes of the month; an empty month is stored, and may mean that the portal does not have it yet.",
         has_crimes,
         blocking=False,
     ),
-    partition_check(
-        CHICAGO_CRIME, "raw_police_stations", "stations_match_the_schema", "The portal's columns; each district once.", stations_match
-    ),
-    partition_check(
-        CHICAGO_CRIME,
+    _check("raw_police_stations", "stations_match_the_schema", "The portal's columns; each district once.", stations_match),
+    _check(
         "enriched",
         "enriched_crimes_match_the_schema",
         "Season, day, time and nearest station are there and in range; coordinates lie in Chicago.",
         enriched_match,
     ),
-    partition_check(CHICAGO_CRIME, "enriched", "crimes_have_unique_ids", "Each record stands once in its month.", ids_are_unique),
+    _check("enriched", "crimes_have_unique_ids", "Each record stands once in its month.", ids_are_unique),
 ]

@@ -79,7 +79,7 @@ CHICAGO_CRIME = Domain(
             "community_area",
         ),
         target=(("iucr",), ("iucr", "location_description"), ("iucr", "beat"), ("x_coordinate", "y_coordinate")),
-        scaled=("x_ft", "y_ft", "station_distance_m_log1p"),
+        scaled=("x_ft", "y_ft", "minute", "station_distance_m_log1p"),
     ),
     outliers=Outliers(columns=("station_distance_m",)),
     candidates=(

@@ -196,7 +196,12 @@ def _texts(values: Sequence[str], codes: np.ndarray) -> pd.api.extensions.Extens
 
 def _numbers(values: pd.Series) -> np.ndarray:
     """Values as float64[n]; NaN where missing or no number."""
-    return pd.to_numeric(values.to_numpy(dtype=object), errors="coerce").astype(np.float64)
+    try:
+        # Many times faster than pandas, but a single value that is no number stops it.
+        numbers: np.ndarray = pa.array(values, from_pandas=True).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        return numbers
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return pd.to_numeric(values.to_numpy(dtype=object), errors="coerce").astype(np.float64)
 
 
 def _local_times(dates: pd.Series) -> pd.Series:
