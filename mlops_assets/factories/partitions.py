@@ -52,11 +52,12 @@ def store_partitions(
     yield dg.Output(values, metadata=metadata)
     if len(values) > 1:
         step = context.op_execution_context.get_step_execution_context()
+        # All partitions' first events carry the same tags.
+        event = context.instance.fetch_materializations(context.asset_key, limit=1).records[0].asset_materialization
+        shared = (event and event.tags) or {}
         for partition in values:
             own = step.get_asset_metadata(asset_key=context.asset_key, partition_key=partition) or {}
-            first = dg.AssetRecordsFilter(context.asset_key, asset_partitions=[partition])
-            event = context.instance.fetch_materializations(first, limit=1).records[0].asset_materialization
-            tags = {**((event and event.tags) or {}), DATA_VERSION_TAG: str(own["data_version"])}
+            tags = {**shared, DATA_VERSION_TAG: str(own["data_version"])}
             shown = {**(metadata or {}), **own}
             yield dg.AssetMaterialization(asset_key=context.asset_key, partition=partition, metadata=shown, tags=tags)
 

@@ -50,25 +50,30 @@ class LakeIOManager(dg.ConfigurableIOManager):
         if len(partitions) > 1 and not isinstance(obj, Partitioned):
             asset = context.asset_key.to_user_string()
             raise TypeError(f"{asset}: a run of {len(partitions)} partitions stores a Partitioned, not {type(obj).__name__}")
+        kept = [partition for partition in partitions if isinstance(obj, Partitioned) and obj.unchanged(partition)]
+        if kept:
+            context.log.info(
+                f"{context.asset_key.to_user_string()}: {len(kept)} of {len(partitions)} partitions unchanged, kept as they are"
+            )
         for partition in partitions:
-            stamp, metadata = self._store(context, obj, partition)
+            stamp, metadata = self._keep(context, partition) if partition in kept else self._store(context, obj, partition)
             _report(context, partition, stamp, metadata)
 
-    def _store(self, context: dg.OutputContext, obj: Any, partition: str) -> tuple[Stamp, dict[str, Any]]:
-        lake = self.lake.lake
+    def _keep(self, context: dg.OutputContext, partition: str) -> tuple[Stamp, dict[str, Any]]:
         key = self._key(context.asset_key, partition)
-        if isinstance(obj, Partitioned) and obj.unchanged(partition):
-            context.log.info(f"{context.asset_key.to_user_string()} {partition}: unchanged, kept as it is")
-            stamp, metadata = self.describe(partial(lake.read, key))
-            size = lake.size(key)
-        else:
-            data = self._dump_partition(context, obj, partition)
-            lake.write(key, data)
-            context.log.info(f"{context.asset_key.to_user_string()} {partition}: stored")
-            stamp, metadata = self.describe(lambda _: data)
-            size = len(data)
+        return self._noted(context, key, self.lake.lake.size(key), partial(self.lake.lake.read, key))
+
+    def _store(self, context: dg.OutputContext, obj: Any, partition: str) -> tuple[Stamp, dict[str, Any]]:
+        key = self._key(context.asset_key, partition)
+        data = self._dump_partition(context, obj, partition)
+        self.lake.lake.write(key, data)
+        context.log.info(f"{context.asset_key.to_user_string()} {partition}: stored")
+        return self._noted(context, key, len(data), lambda _: data)
+
+    def _noted(self, context: dg.OutputContext, key: str, size: int, read: ReadEnd) -> tuple[Stamp, dict[str, Any]]:
+        stamp, metadata = self.describe(read)
         RunLog.of(context.run_id).wrote(key, stamp.data_version)
-        return stamp, {**metadata, "bytes": size, "uri": dg.MetadataValue.path(lake.location(key))}
+        return stamp, {**metadata, "bytes": size, "uri": dg.MetadataValue.path(self.lake.lake.location(key))}
 
     def _dump_partition(self, context: dg.OutputContext, obj: Any, partition: str) -> bytes:
         log, attempt = RunLog.of(context.run_id), attempt_at(context.step_context)
