@@ -72,6 +72,8 @@ def using(
     """Every registered version that was made from a partition of an asset."""
     from mlops_assets.ml import registry
 
+    if asset.partition("/")[0] not in DOMAINS or not asset.partition("/")[2]:
+        raise ValueError(f"{asset!r} is not domain/stage, as in chicago_crime/raw_crimes; the domains are: {', '.join(DOMAINS)}")
     client = _client()
     found = registry.versions_using(client, asset, partition)
     if not found:
