@@ -121,9 +121,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How many trials, judged by `metric` on a held-back share of the training rows. 0 trials: the first candidate as it stands."""
+    """How many trials, judged by `metric` on a held-back share of the training rows. 0 trials: the first candidate as it stands.
+
+    `candidate` names the only one to consider; empty: all of the Domain's.
+    """
 
     trials: int = 8
+    candidate: str = ""
     metric: str = "average_precision"
     validation_share: float = 0.2
     seed: int = 42

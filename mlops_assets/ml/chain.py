@@ -29,12 +29,15 @@ def search_and_fit(
     selected: pd.DataFrame,
     on_trial: Callable[[Trial], None] | None = None,
 ) -> tuple[FittedModel, SearchResult]:
-    """The candidate and parameters that win the search, fitted on all training rows (scaled, or balanced and selected)."""
+    """The candidate and parameters that win the search, fitted on all training rows (scaled, or balanced and selected).
+
+    ValueError names the candidates there are if the search is confined to one that is not among them.
+    """
     result = search(
         train,
         target=domain.target,
         features=domain.features,
-        candidates=domain.candidates,
+        candidates=[domain.candidate(spec.candidate)] if spec.candidate else domain.candidates,
         balance=domain.balance,
         selection=domain.selection,
         search=spec,

@@ -68,6 +68,19 @@ def test_search_and_fit_without_trials_takes_the_first_candidate(rows: pd.DataFr
     assert (fitted.candidate, fitted.params, fitted.threshold, result.trials) == ("plain", {"n_estimators": 5, "max_depth": 3}, 0.5, ())
 
 
+def test_search_and_fit_confined_to_a_candidate_considers_no_other(rows: pd.DataFrame) -> None:
+    stages = _stages(rows, RANDOM)
+    frames = {"train": stages["scaled"], "balanced": stages["balanced"], "selected": stages["selected"]}
+
+    fitted, _ = search_and_fit(DOMAIN, Search(trials=0, candidate="reference"), **frames)
+    _, result = search_and_fit(DOMAIN, Search(trials=3, candidate="reference"), **frames)
+
+    assert fitted.candidate == "reference"
+    assert [trial.candidate for trial in result.trials] == ["reference"]
+    with pytest.raises(ValueError, match="no candidate 'other'; it has: plain, reference, target"):
+        search_and_fit(DOMAIN, Search(trials=0, candidate="other"), **frames)
+
+
 def test_search_and_fit_fits_the_winner_on_all_training_rows_and_reports_each_trial(rows: pd.DataFrame) -> None:
     stages = _stages(rows, RANDOM)
     seen: list[Any] = []
