@@ -16,14 +16,18 @@ BETA_FEATURES = ("backfill_policy", "allow_nonexistent_upstream_partitions")
 
 
 def prepare_process() -> None:
-    """Sets in the environment what the operator has not set, and lets the collector of garbage look less often.
-
-    Loading Dagster, pandas and MLflow makes hundreds of thousands of objects that all stay: by default they are gone through hundreds of
-    times, a twentieth of a training's CPU time.
-    """
-    gc.set_threshold(50_000, 20, 100)
+    """Sets in the environment what the operator has not set."""
     for name, value in QUIET_DEFAULTS.items():
         os.environ.setdefault(name, value)
+
+
+def collect_garbage_rarely() -> None:
+    """For a training: loading pandas, scikit-learn and MLflow makes hundreds of thousands of objects that all stay.
+
+    By default they are gone through hundreds of times, a twentieth of the CPU time. Not for an ingest: a long range of partitions leaves
+    much behind that must be found soon.
+    """
+    gc.set_threshold(50_000, 20, 100)
 
 
 def hide_notices_of_chosen_features() -> None:

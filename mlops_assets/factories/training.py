@@ -13,6 +13,7 @@ from mlops_assets.factories.config import config_schema, configured
 from mlops_assets.factories.keys import artifact_asset, artifact_out, asset_in, asset_key, frame_asset, frame_out
 from mlops_assets.factories.reports import column_lineage, report_model, report_trial, table
 from mlops_assets.partitions import monthly_partitions, window_mapping
+from mlops_assets.process import collect_garbage_rarely
 from mlops_assets.resources.mlflow import MlflowResource
 from mlops_assets.storage.io_managers import AS_PARTITIONS
 from mlops_assets.storage.partitioned import Partitioned
@@ -63,6 +64,7 @@ def _split(domain: Domain) -> dg.AssetsDefinition:
         config_schema=config_schema(domain.split),
     )
     def split(context: dg.AssetExecutionContext, enriched: Frames, enricher: Enricher) -> tuple[Frame, Frame]:
+        collect_garbage_rarely()
         from mlops_assets.ml.split import split as split_rows
         from mlops_assets.ml.window import enriched_alike, join_window
 
