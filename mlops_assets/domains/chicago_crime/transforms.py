@@ -200,7 +200,7 @@ def _numbers(values: pd.Series) -> np.ndarray:
         # Many times faster than pandas, but a single value that is no number stops it.
         numbers: np.ndarray = pa.array(values, from_pandas=True).cast(pa.float64()).to_numpy(zero_copy_only=False)
         return numbers
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except pa.ArrowException:
         return pd.to_numeric(values.to_numpy(dtype=object), errors="coerce").astype(np.float64)
 
 
