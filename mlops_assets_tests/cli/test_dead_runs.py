@@ -34,10 +34,12 @@ job.execute_in_process(instance=dg.DagsterInstance.get(), run_config=quiet)
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Dagster instance and an MLflow of their own, in the environment."""
+    """A Dagster instance and an MLflow of their own, in the environment, created before two processes would do it at once."""
     (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    with dg.DagsterInstance.get():
+        registry.connect(os.environ["MLFLOW_TRACKING_URI"]).search_experiments()
     return tmp_path
 
 
