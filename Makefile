@@ -47,9 +47,9 @@ bench: setup  ## Ratios measured in one run (DATA=folder of real exports)
 
 lock: .venv/.uv  ## Resolve the requirement files anew
 	$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --extra cloud --group dev --upgrade pyproject.toml --output-file requirements/dev.txt
+	  --all-extras --group dev --upgrade pyproject.toml --output-file requirements/dev.txt
 	$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --extra cloud --constraint requirements/dev.txt pyproject.toml --output-file requirements/app.txt
+	  --all-extras --constraint requirements/dev.txt pyproject.toml --output-file requirements/app.txt
 
 clean:  ## Remove the virtual environment and caches; .mlops and .env stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
