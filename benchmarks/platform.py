@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import Usage, run_process
 from mlops_assets.cli.sandbox import running_sandbox
-from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
+from mlops_assets.domains.chicago_crime.spec import CADENCE, CHICAGO_CRIME
 from mlops_assets.settings import PROJECT_DIR
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def running_platform(data: Path | None) -> Iterator[Platform]:
         yield Platform(Path(folder), upstream, window(last))
 
 
-def window(last: str, months: int = CHICAGO_CRIME.cadence.window) -> tuple[str, ...]:
+def window(last: str, months: int = CADENCE.window) -> tuple[str, ...]:
     """The `months` months that end with `last` (`YYYY-MM`), oldest first."""
     year, month = map(int, last.split("-"))
     end = year * 12 + month
@@ -140,7 +140,7 @@ def compile_bytecode() -> None:
 
 
 def _newest_month(upstream: Mapping[str, str]) -> str:
-    from mlops_assets.domains.chicago_crime.ingest import newest_partition
+    from mlops_assets.domains.chicago_crime.ingest import partitions_to_ingest
     from mlops_assets.resources.socrata import SocrataResource
 
-    return newest_partition({"socrata": SocrataResource(url=upstream["SOCRATA_URL"])})
+    return partitions_to_ingest({"socrata": SocrataResource(url=upstream["SOCRATA_URL"])}, None)[-1]

@@ -10,14 +10,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 FieldType = Literal["string", "boolean", "long", "double"]
+ColumnType = Literal["string", "boolean", "long", "double", "date", "timestamp", "decimal"]
 SplitKind = Literal["random", "temporal"]
+WriteMode = Literal["add", "merge", "replace", "append"]
 
 
 @dataclass(frozen=True, slots=True)
 class RequestField:
     """One column of a raw record as the upstream gives it and as a client sends it.
 
-    `required=False` means that the key may be absent or null; the model then treats the value as missing.
+    `required=False` means that the key may be absent or null; the model then treats the value as missing. A required field that is
+    `nullable` has to be there, but may be null.
     """
 
     name: str
@@ -25,6 +28,34 @@ class RequestField:
     description: str
     example: str | bool | int | float
     required: bool = False
+    nullable: bool = False
+    categories: tuple[str, ...] = ()
+    """All values that there are; empty: any value, and one that training did not have is scored as unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a warehouse table. Timestamps are UTC, to the microsecond; decimals have ten digits, two of them after the point."""
+
+    name: str
+    type: ColumnType
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A warehouse table, and how partitions are written to it.
+
+    `add`: rows whose key is not there yet; `merge`: rows by key, the new one wins; `replace`: the partition's rows are swapped;
+    `append`: rows as they come, which a retry repeats. `partition_column` holds the partition (a number where it is a `long`).
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    partition_column: str
+    mode: WriteMode
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +137,8 @@ class Range:
 class Candidate:
     """One way to a model that the search may choose: which encodings, whether to balance and select, which estimator.
 
-    `params` is where the search starts; `space` is where it may go.
+    `params` is where the search starts; `space` is where it may go. `max_rows` is for an estimator whose cost explodes with its rows: it is
+    fitted on a random stratified sample of so many, and that is recorded.
     """
 
     name: str
@@ -117,16 +149,19 @@ class Candidate:
     estimator: str = "xgboost"
     params: Mapping[str, Any] = field(default_factory=dict)
     space: Mapping[str, Range] = field(default_factory=dict)
+    max_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
     """How many trials, judged by `metric` on a held-back share of the training rows. 0 trials: the first candidate as it stands.
 
-    `candidate` names the only one to consider; empty: all of the Domain's.
+    The trials are shared out among the candidates, or `each` candidate has so many of its own. `candidate` names the only one to
+    consider; empty: all of the Domain's.
     """
 
     trials: int = 8
+    each: bool = False
     candidate: str = ""
     metric: str = "average_precision"
     validation_share: float = 0.2
@@ -144,7 +179,7 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True)
-class Cadence:
+class Monthly:
     """Monthly partitions from `start` (YYYY-MM) on; training reads the `window` partitions that end with its own."""
 
     start: str
@@ -153,11 +188,37 @@ class Cadence:
     """Cron, UTC: when the partition that has just ended is ingested."""
     revision_interval_seconds: int = 3600
     """How often the sensor asks the upstream which partitions changed."""
+    training_interval_seconds: int = 60
+    """How often the sensor looks whether there is something new to train on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Partitions `01` to `count`, one for each batch that the upstream hands out; training reads every batch up to its own."""
+
+    count: int
+    interval_seconds: int = 300
+    """How long the upstream stays with one batch."""
+    training_interval_seconds: int = 900
+    """How often the sensor looks whether there is something new to train on."""
+
+
+Cadence = Monthly | Batches
+
+
+@dataclass(frozen=True, slots=True)
+class CompatibleApi:
+    """The replaced system's own prediction API, served at the root: `records` is the key of the list in its request."""
+
+    records: str
 
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """One system. The name is the asset key prefix, the asset group, the job prefix and the registered model's name."""
+    """One system. The name is the asset key prefix, the asset group, the job prefix and the API's name of its model.
+
+    The target is a boolean or, where there are `classes`, a code of one of them.
+    """
 
     name: str
     title: str
@@ -170,12 +231,39 @@ class Domain:
     features: Features
     candidates: tuple[Candidate, ...]
     cadence: Cadence
+    classes: Mapping[int, str] = field(default_factory=dict)
+    """Codes 0, 1, ... of the target and their names; empty: the target is a boolean."""
+    registered_name: str = ""
+    """The registered model's name, if it is not the system's."""
     split: Split = field(default_factory=Split)
     outliers: Outliers = field(default_factory=Outliers)
+    """Without columns there is no such stage."""
     balance: Balance = field(default_factory=Balance)
     selection: Selection = field(default_factory=Selection)
     search: Search = field(default_factory=Search)
     gates: Gates = field(default_factory=Gates)
+    tables: tuple[Table, ...] = ()
+    """The warehouse tables that the system writes."""
+    observations: str = ""
+    """The one of `tables` that holds the observations; empty: they are in the lake, as `enriched`."""
+    compatible_api: CompatibleApi | None = None
+
+    @property
+    def model_name(self) -> str:
+        """The registered model's name."""
+        return self.registered_name or self.name
+
+    def table(self, name: str) -> Table:
+        """The table called `name`; ValueError names the ones there are."""
+        for table in self.tables:
+            if table.name == name:
+                return table
+        raise ValueError(f"{self.name} has no table {name!r}; it has: {', '.join(table.name for table in self.tables) or 'none'}")
+
+    @property
+    def resamples(self) -> bool:
+        """Whether any candidate balances or selects; otherwise the stages for that are not there."""
+        return any(candidate.balance or candidate.select for candidate in self.candidates)
 
     def candidate(self, name: str) -> Candidate:
         """The candidate called `name`; ValueError names the ones there are."""

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 """The checkout: `dagster.yaml` and `.env` stand there."""
+DUCKDB = "duckdb:///"
 
 
 class Settings(BaseSettings):
@@ -22,6 +23,7 @@ class Settings(BaseSettings):
 
     mlops_home: Path = PROJECT_DIR / ".mlops"
     mlops_lake_uri: str | None = None
+    mlops_warehouse_url: SecretStr | None = None
     mlflow_tracking_uri: str | None = None
     mlops_alert_webhook_url: SecretStr | None = None
 
@@ -30,6 +32,20 @@ class Settings(BaseSettings):
     socrata_page_rows: int = Field(default=50_000, ge=1)
     socrata_timeout_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     socrata_attempts: int = Field(default=5, ge=1)
+
+    forest_api_url: str | None = None
+    forest_group_number: int = Field(default=1, ge=1, le=10)
+    forest_batch_seconds: float = Field(default=300.0, ge=0, allow_inf_nan=False)
+    """How long the API stays with one batch; 0: every call gets the next one."""
+    forest_timeout_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    forest_attempts: int = Field(default=5, ge=1)
+
+    mlops_api_keys: SecretStr | None = None
+    mlops_api_url: str = "http://127.0.0.1:8000"
+    mlops_api_max_records: int = Field(default=10_000, ge=1)
+    mlops_api_max_body_bytes: int = Field(default=16_000_000, ge=1)
+    mlops_api_poll_seconds: float = Field(default=2.0, gt=0, allow_inf_nan=False)
+    """How often the prediction API asks the registry for a new champion."""
 
     dagster_ui_url: str = "http://127.0.0.1:3000"
     mlflow_ui_url: str = "http://127.0.0.1:5000"
@@ -54,6 +70,23 @@ class Settings(BaseSettings):
         """
         uri = self.mlops_lake_uri or str(self.home / "lake")
         return uri if "://" in uri else str((PROJECT_DIR / Path(uri).expanduser()).resolve())
+
+    @property
+    def warehouse_url(self) -> SecretStr:
+        """Where tables are: `duckdb:///file` (a relative file counts from the project folder), `postgresql://...`, `bigquery://project/dataset`.
+
+        A secret, because it may hold a password.
+        """
+        url = self.mlops_warehouse_url.get_secret_value() if self.mlops_warehouse_url else f"{DUCKDB}{self.home / 'warehouse.duckdb'}"
+        if url.startswith(DUCKDB):
+            url = f"{DUCKDB}{(PROJECT_DIR / Path(url.removeprefix(DUCKDB)).expanduser()).resolve()}"
+        return SecretStr(url)
+
+    @property
+    def api_keys(self) -> tuple[str, ...]:
+        """The prediction API's keys; none: predictions are open and administration is closed."""
+        keys = self.mlops_api_keys.get_secret_value() if self.mlops_api_keys else ""
+        return tuple(key.strip() for key in keys.split(",") if key.strip())
 
     @property
     def tracking_uri(self) -> str:

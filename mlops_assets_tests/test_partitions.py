@@ -5,20 +5,21 @@ from datetime import UTC, date, datetime
 import dagster as dg
 import pytest
 
-from mlops_assets.domain import Cadence
-from mlops_assets.partitions import month_before, monthly_partitions, window_mapping
+from mlops_assets.domain import Batches, Cadence, Monthly
+from mlops_assets.partitions import batch_key, month_before, partitions_of, window_mapping, window_of
 
-CADENCE = Cadence(start="2016-01", window=12)
-MONTHS = monthly_partitions(CADENCE)
+CADENCE = Monthly(start="2016-01", window=12)
+MONTHS = partitions_of(CADENCE)
+BATCHES = Batches(count=10)
 
 
-def _window(month: str) -> list[str]:
-    """The upstream months that training of a month reads."""
-    mapping = window_mapping(CADENCE)
-    result = mapping.get_upstream_mapped_partitions_result_for_partitions(
-        MONTHS.subset_with_partition_keys([month]), MONTHS, MONTHS, datetime(2018, 2, 1, tzinfo=UTC)
+def _window(key: str, cadence: Cadence = CADENCE) -> list[str]:
+    """The upstream partitions that training of one reads."""
+    partitions = partitions_of(cadence)
+    result = window_mapping(cadence).get_upstream_mapped_partitions_result_for_partitions(
+        partitions.subset_with_partition_keys([key]), partitions, partitions, datetime(2018, 2, 1, tzinfo=UTC)
     )
-    return list(result.partitions_subset.get_partition_keys())
+    return sorted(result.partitions_subset.get_partition_keys())
 
 
 def test_months_run_from_the_start_to_the_last_one_that_has_ended() -> None:
@@ -34,6 +35,28 @@ def test_window_ends_with_its_own_month() -> None:
 
 def test_window_before_the_first_month_is_shorter() -> None:
     assert _window("2016-03") == ["2016-01", "2016-02", "2016-03"]
+
+
+def test_batches_are_numbered_so_that_keys_sort() -> None:
+    keys = list(partitions_of(BATCHES).get_partition_keys())
+
+    assert keys == sorted(keys) == [batch_key(number) for number in range(1, 11)]
+    assert (keys[0], keys[-1]) == ("01", "10")
+
+
+@pytest.mark.parametrize("last", ["01", "03", "10"])
+def test_window_of_a_batch_is_every_batch_up_to_it(last: str) -> None:
+    assert _window(last, BATCHES) == window_of(BATCHES, last) == [batch_key(number) for number in range(1, int(last) + 1)]
+
+
+@pytest.mark.parametrize(("last", "window"), [("2016-03", ["2016-01", "2016-02", "2016-03"]), ("2017-12", _window("2017-12"))])
+def test_window_of_a_month_is_what_training_of_it_reads(last: str, window: list[str]) -> None:
+    assert window_of(CADENCE, last) == window == _window(last)
+
+
+def test_window_of_a_partition_that_does_not_exist_says_which_there_are() -> None:
+    with pytest.raises(ValueError, match="there is no partition '11'; there are 01 to 10"):
+        window_of(BATCHES, "11")
 
 
 @pytest.mark.parametrize(

@@ -109,3 +109,23 @@ def test_secrets_are_in_no_text_of_the_settings(name: str, monkeypatch: pytest.M
 
     assert getattr(settings, name.lower()).get_secret_value() == SECRET
     assert SECRET not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+def test_warehouse_is_a_file_under_home_unless_an_address_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
+    assert Settings().warehouse_url.get_secret_value() == f"duckdb:///{tmp_path}/warehouse.duckdb"
+
+    monkeypatch.setenv("MLOPS_WAREHOUSE_URL", "duckdb:///data/tables.duckdb")
+    assert Settings().warehouse_url.get_secret_value() == f"duckdb:///{PROJECT_DIR}/data/tables.duckdb"
+
+    monkeypatch.setenv("MLOPS_WAREHOUSE_URL", "postgresql://me:s3cret@db/tables")
+    assert Settings().warehouse_url.get_secret_value() == "postgresql://me:s3cret@db/tables"
+    assert "s3cret" not in repr(Settings())
+
+
+@pytest.mark.parametrize(("value", "keys"), [("", ()), ("one", ("one",)), (" one , two,, ", ("one", "two"))])
+def test_api_keys_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch, value: str, keys: tuple[str, ...]) -> None:
+    monkeypatch.setenv("MLOPS_API_KEYS", value)
+
+    assert Settings().api_keys == keys
+    assert "two" not in repr(Settings())

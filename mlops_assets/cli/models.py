@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, help=ABOUT)
 RAW = "raw_"
 """How the stages begin that come straight from an upstream."""
 
-Reference = Annotated[str, typer.Argument(help="name@alias, name/version, or a name for its champion")]
+Reference = Annotated[str, typer.Argument(help="name@alias, name/version, or a name for its champion; a system's name will do")]
 
 
 @app.command("list")
@@ -27,11 +27,11 @@ def list_versions() -> None:
     from mlops_assets.ml import registry
 
     client = _client()
-    traces = [registry.trace(client, f"{name}/{item.version}") for name in DOMAINS for item in registry.versions(client, name)]
-    for found in traces:
-        metric = DOMAINS[found.name].gates.metric
+    versions = [(domain, item) for domain in DOMAINS.values() for item in registry.versions(client, domain.model_name)]
+    for domain, item in versions:
+        found, metric = registry.trace(client, f"{item.name}/{item.version}"), domain.gates.metric
         typer.echo(f"{_line(found)}  {metric} {found.provenance.metrics.get(metric, float('nan')):.4f}")
-    if not traces:
+    if not versions:
         typer.echo("no model is registered yet; `mlops-assets run` makes one", err=True)
 
 
@@ -43,7 +43,7 @@ def trace(
     """From a version back to its run, its code and the exact raw partitions with their data versions."""
     from mlops_assets.ml import registry
 
-    found = registry.trace(_client(), reference)
+    found = registry.trace(_client(), _registered(reference))
     source = found.provenance
     typer.echo(_title(found))
     facts = {
@@ -82,6 +82,12 @@ def using(
     for version in found:
         trace = registry.trace(client, f"{version.name}/{version.version}")
         typer.echo(f"{_line(trace)}  from {trace.provenance.upstream[asset][partition]}")
+
+
+def _registered(reference: str) -> str:
+    """The reference with a system's name replaced by that of its registered model."""
+    name = reference.partition("@")[0].partition("/")[0]
+    return DOMAINS[name].model_name + reference.removeprefix(name) if name in DOMAINS else reference
 
 
 def _title(trace: "Trace") -> str:

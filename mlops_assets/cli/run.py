@@ -30,16 +30,26 @@ def run(
         str | None, typer.Option(help="The partition to train; default: the newest one that the upstream has whole")
     ] = None,
 ) -> None:
-    """Ingest the window that ends with the partition, train, register, and promote the model if it is better than the champion."""
+    """Ingest what training of the partition reads, train, register, and promote the model if it is better than the champion."""
     if name not in DOMAINS:
         raise ValueError(f"there is no system {name!r}; there are: {', '.join(DOMAINS)}")
     domain = DOMAINS[name]
     console.print(f"[bold]{domain.title}[/bold]: loading the platform")
     if replay and upstream is Upstream.LIVE:
         raise ValueError("--replay is served by the sandbox: it cannot go with --upstream live")
-    window = [] if partition is None else _window(domain, partition)
+    if partition is not None:
+        _require_partition(domain, partition)
     with _upstream(upstream, replay):
-        _run(domain, window or _window(domain, _newest_partition(domain)))
+        _run(domain, _partitions_to_ingest(domain, partition))
+
+
+def _require_partition(domain: Domain, partition: str) -> None:
+    from mlops_assets.partitions import window_of
+
+    try:
+        window_of(domain.cadence, partition)
+    except ValueError as error:
+        raise ValueError(f"{domain.name}: {error}") from None
 
 
 @contextmanager
@@ -52,26 +62,15 @@ def _upstream(upstream: Upstream, replay: Path | None) -> Iterator[None]:
         yield
 
 
-def _window(domain: Domain, last: str) -> list[str]:
-    """The partitions that training of `last` reads; ValueError if there is no such partition."""
-    from mlops_assets.partitions import monthly_partitions
-
-    keys = list(monthly_partitions(domain.cadence).get_partition_keys())
-    if last not in keys:
-        raise ValueError(f"{domain.name} has no partition {last!r}; it has {keys[0]} to {keys[-1]}")
-    position = keys.index(last)
-    return keys[max(0, position + 1 - domain.cadence.window) : position + 1]
-
-
-def _newest_partition(domain: Domain) -> str:
+def _partitions_to_ingest(domain: Domain, last: str | None) -> list[str]:
     from mlops_assets.definitions import default_resources
 
     source = import_module(f"mlops_assets.domains.{domain.name}.ingest")
-    newest: str = source.newest_partition(default_resources())
-    return newest
+    partitions: list[str] = source.partitions_to_ingest(default_resources(), last)
+    return partitions
 
 
-def _run(domain: Domain, window: list[str]) -> None:
+def _run(domain: Domain, partitions: list[str]) -> None:
     import dagster as dg
 
     from mlops_assets.cli.dead_runs import end_dead_runs
@@ -81,9 +80,9 @@ def _run(domain: Domain, window: list[str]) -> None:
     defs = build_defs()
     with dg.DagsterInstance.get() as instance:
         end_dead_runs(instance)
-        ingest = _execute(defs, instance, f"{domain.name}_ingest", _range_tags(window))
-        training = _execute(defs, instance, f"{domain.name}_training", {}, partition=window[-1]) if ingest.success else None
-        succeeded = print_summary(console, domain, window, ingest, training)
+        ingest = _execute(defs, instance, f"{domain.name}_ingest", _range_tags(partitions))
+        training = _execute(defs, instance, f"{domain.name}_training", {}, partition=partitions[-1]) if ingest.success else None
+        succeeded = print_summary(console, domain, partitions, ingest, training)
     raise typer.Exit(0 if succeeded else 1)
 
 

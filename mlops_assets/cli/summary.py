@@ -13,13 +13,11 @@ from mlops_assets.factories.release import GATE
 if TYPE_CHECKING:
     import dagster as dg
 
-SHOWN_METRICS = ("roc_auc", "average_precision", "mcc")
-
 
 def print_summary(
     console: Console,
     domain: Domain,
-    window: list[str],
+    partitions: list[str],
     ingest: "dg.ExecuteInProcessResult",
     training: "dg.ExecuteInProcessResult | None",
 ) -> bool:
@@ -31,18 +29,19 @@ def print_summary(
     rows = _row_counts(ingest)
     set_aside = sum(count for (stage, _), count in rows.items() if stage.startswith("rejected_"))
     enriched = sum(count for (stage, _), count in rows.items() if stage == "enriched")
+    names = dict.fromkeys([*domain.gates.minimum, domain.gates.metric])
     metrics = cast(dict[str, dict[str, float]], verdict.metadata["metrics"].value)
-    table = Table(title=f"{domain.title}, {window[0]} to {window[-1]}", show_header=False, title_justify="left")
-    table.add_row("partitions", f"{len(window)}")
+    table = Table(title=f"{domain.title}, {partitions[0]} to {partitions[-1]}", show_header=False, title_justify="left")
+    table.add_row("partitions", f"{len(partitions)}")
     table.add_row("rows", f"{enriched:,} enriched, {set_aside:,} set aside")
     for side in ("challenger", "champion"):
-        shown = "   ".join(f"{name} {metrics[side][name]:.4f}" for name in SHOWN_METRICS) if side in metrics else "none before this run"
+        shown = "   ".join(f"{name} {metrics[side][name]:.4f}" for name in names) if side in metrics else "none before this run"
         table.add_row(side if side == "challenger" else "champion until now", shown)
-    table.add_row("registered", f"{domain.name} version {verdict.metadata['version'].value}")
+    table.add_row("registered", f"{domain.model_name} version {verdict.metadata['version'].value}")
     table.add_row("promoted", f"{'yes' if verdict.passed else 'no'}: {verdict.description}")
     console.print(table)
     console.print("Dagster UI: [bold]make dev[/bold]   MLflow UI: [bold]make mlflow[/bold]   provenance: ", end="")
-    console.print(f"[bold].venv/bin/mlops-assets models trace {domain.name}@champion[/bold]", highlight=False)
+    console.print(f"[bold].venv/bin/mlops-assets models trace {domain.model_name}@champion[/bold]", highlight=False)
     return True
 
 

@@ -1,5 +1,6 @@
 """Jobs, schedule and sensors that every domain has. Names: `<domain>_ingest`, `<domain>_training`, `<domain>_schedule`, ..."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,9 +9,9 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.execution.plan.objects import StepFailureData
 from tenacity import Retrying, stop_after_attempt, wait_exponential
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import Domain, Monthly
 from mlops_assets.factories.keys import asset_key
-from mlops_assets.partitions import month_before
+from mlops_assets.partitions import month_before, window_text
 from mlops_assets.settings import Settings
 
 ALERT_ATTEMPTS = 3
@@ -35,22 +36,22 @@ def domain_jobs(domain: Domain, ingest: Sequence[dg.AssetsDefinition], training:
         )
 
     return (
-        job("ingest", ingest, f"{domain.title}: from the upstream to enriched months. Takes a range of months in one run."),
-        job(
-            "training",
-            training,
-            f"{domain.title}: from the {domain.cadence.window} enriched months that end with the partition to the champion.",
-        ),
+        job("ingest", ingest, f"{domain.title}: from the upstream to enriched partitions. Takes a range of them in one run."),
+        job("training", training, f"{domain.title}: from {window_text(domain.cadence)} to the champion."),
     )
 
 
-def monthly_schedule(domain: Domain, job: Any) -> dg.ScheduleDefinition:
-    """Ingests the month that has just ended."""
+def schedules(domain: Domain, job: Any) -> list[dg.ScheduleDefinition]:
+    """The schedule that ingests the month that has just ended; batches come when the upstream has them, which a sensor sees."""
+    return [_monthly_schedule(domain, job, domain.cadence.schedule)] if isinstance(domain.cadence, Monthly) else []
+
+
+def _monthly_schedule(domain: Domain, job: Any, cron: str) -> dg.ScheduleDefinition:
 
     @dg.schedule(
         name=f"{domain.name}_schedule",
         job=job,
-        cron_schedule=domain.cadence.schedule,
+        cron_schedule=cron,
         execution_timezone="UTC",
         description="Ingests the month that has ended.",
     )
@@ -63,32 +64,48 @@ def monthly_schedule(domain: Domain, job: Any) -> dg.ScheduleDefinition:
 
 
 def new_data_sensor(domain: Domain, job: Any, checks: Sequence[dg.AssetCheckKey]) -> dg.SensorDefinition:
-    """Starts training when the newest enriched month is stored and the blocking `checks` of that run have passed."""
+    """Starts training when there is new enriched content and the blocking `checks` of the runs that stored it have passed."""
     enriched = asset_key(domain, "enriched")
 
     @dg.sensor(
         job=job,
         name=f"{domain.name}_new_data_sensor",
-        minimum_interval_seconds=60,
-        description="Trains for the newest month once it is enriched and its checks have passed.",
+        minimum_interval_seconds=domain.cadence.training_interval_seconds,
+        description="Trains for the newest partition once it is enriched and its checks have passed.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        """One run for each new content of the newest month; a revised older month waits for the next training."""
-        newest = max(context.instance.get_materialized_partitions(enriched), default=None)
-        if newest is None:
-            return dg.SkipReason(f"no month of {enriched.to_user_string()} is materialized yet")
-        latest = dg.AssetRecordsFilter(asset_key=enriched, asset_partitions=[newest])
-        event = context.instance.fetch_materializations(latest, limit=1).records[0]
-        passed = _passed_in(context.instance, event.run_id, newest)
-        open_checks = [key.name for key in checks if key not in passed]
-        if open_checks:
-            return dg.SkipReason(f"{newest} is materialized, but {', '.join(open_checks)} did not pass in that run (yet)")
-        version = (
-            (event.asset_materialization.tags or {}).get(DATA_VERSION_TAG, event.run_id) if event.asset_materialization else event.run_id
-        )
-        return dg.RunRequest(run_key=f"{newest}:{version}", partition_key=newest)
+        """One run for each new content of what is watched: the newest month, or all batches."""
+        stored = sorted(context.instance.get_materialized_partitions(enriched))
+        if not stored:
+            return dg.SkipReason(f"no partition of {enriched.to_user_string()} is materialized yet")
+        newest = stored[-1]
+        versions = []
+        # A revised older month waits for the next training; rows that come late to an older batch are as new as any.
+        for partition in [newest] if isinstance(domain.cadence, Monthly) else stored:
+            run_id, version = _content(context.instance, enriched, partition)
+            passed = _passed_in(context.instance, run_id, partition)
+            if open_checks := [key.name for key in checks if key not in passed]:
+                return dg.SkipReason(f"{partition} is materialized, but {', '.join(open_checks)} did not pass in that run (yet)")
+            versions.append(version)
+        key = f"{newest}:{versions[0] if len(versions) == 1 else _digest(versions)}"
+        if key == context.cursor:
+            return dg.SkipReason(f"nothing new: {enriched.to_user_string()} up to {newest} is what the last training was asked for")
+        context.update_cursor(key)
+        return dg.RunRequest(run_key=key, partition_key=newest)
 
     return sensor
+
+
+def _content(instance: dg.DagsterInstance, asset: dg.AssetKey, partition: str) -> tuple[str, str]:
+    """The run that stored the partition last, and the data version that it stored."""
+    latest = dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[partition])
+    event = instance.fetch_materializations(latest, limit=1).records[0]
+    tags = (event.asset_materialization and event.asset_materialization.tags) or {}
+    return event.run_id, tags.get(DATA_VERSION_TAG, event.run_id)
+
+
+def _digest(versions: Sequence[str]) -> str:
+    return hashlib.blake2b("\n".join(versions).encode(), digest_size=16).hexdigest()
 
 
 def _passed_in(instance: dg.DagsterInstance, run_id: str, partition: str) -> set[dg.AssetCheckKey]:

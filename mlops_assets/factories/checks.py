@@ -10,7 +10,7 @@ from dagster._core.event_api import PartitionKeyFilter
 from mlops_assets.domain import Domain
 from mlops_assets.factories.code_version import code_digest
 from mlops_assets.factories.keys import asset_key
-from mlops_assets.partitions import monthly_partitions
+from mlops_assets.partitions import partitions_of
 from mlops_assets.storage.partitioned import Partitioned
 from mlops_assets.storage.resource import LakeResource
 
@@ -46,9 +46,7 @@ def partition_check(
     several, a partition whose content has been judged by the same `code` (modules) before is not read again: its verdict is repeated.
     """
     asset = asset_key(domain, stage)
-    spec = dg.AssetCheckSpec(
-        name, asset=asset, description=description, blocking=blocking, partitions_def=monthly_partitions(domain.cadence)
-    )
+    spec = dg.AssetCheckSpec(name, asset=asset, description=description, blocking=blocking, partitions_def=partitions_of(domain.cadence))
 
     @dg.multi_asset_check(name=f"{asset.to_python_identifier()}_{name}", specs=[spec], ins={"frames": dg.AssetIn(asset)})
     def check(

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.domain import Domain
-from mlops_assets.partitions import monthly_partitions
+from mlops_assets.partitions import partitions_of
 
 FRAMES = "frames"
 ARTIFACTS = "artifacts"
@@ -60,7 +60,7 @@ def _asset(domain: Domain, stage: str, description: str, io_manager: str, kinds:
         io_manager_key=io_manager,
         description=description,
         kinds=set(kinds),
-        partitions_def=monthly_partitions(domain.cadence),
+        partitions_def=partitions_of(domain.cadence),
         **common(domain, stage),
         **options,
     )

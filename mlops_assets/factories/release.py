@@ -11,7 +11,7 @@ from mlops_assets.domain import Domain
 from mlops_assets.factories.code_version import code_digest, git_commit
 from mlops_assets.factories.keys import asset_in, asset_key, frame_asset, frame_out
 from mlops_assets.factories.reports import report_comparison, report_evaluation, report_registered, report_verdict
-from mlops_assets.partitions import monthly_partitions
+from mlops_assets.partitions import partitions_of
 from mlops_assets.resources.mlflow import MlflowResource
 from mlops_assets.storage.run_log import observed_lineage
 from mlops_assets.storage.stamp import Lineage
@@ -58,7 +58,7 @@ def _evaluation(domain: Domain) -> dg.AssetsDefinition:
             "predictions": frame_out(domain, "test_predictions", "Each test row's id, truth, probability and label."),
             "metrics": frame_out(domain, "evaluation", "The model's metrics on the test rows, one row a metric."),
         },
-        partitions_def=monthly_partitions(domain.cadence),
+        partitions_def=partitions_of(domain.cadence),
     )
     def evaluation(context: dg.AssetExecutionContext, mlflow: MlflowResource, test: Frame, model: FittedModel) -> tuple[Frame, Frame]:
         from mlops_assets.ml.chain import metrics_frame, score
@@ -152,7 +152,7 @@ def _parity(domain: Domain) -> dg.AssetChecksDefinition:
         asset=asset_key(domain, "registered_model"),
         name=PARITY,
         blocking=True,
-        partitions_def=monthly_partitions(domain.cadence),
+        partitions_def=partitions_of(domain.cadence),
         additional_ins={"test": asset_in(domain, "split_test"), "predictions": asset_in(domain, "test_predictions")},
     )
     def parity(mlflow: MlflowResource, registered_model: Frame, test: Frame, predictions: Frame) -> dg.AssetCheckResult:
@@ -162,7 +162,7 @@ def _parity(domain: Domain) -> dg.AssetChecksDefinition:
 
         mlflow.run(domain.name)
         version = str(registered_model["version"].iloc[0])
-        answer = load_served(f"models:/{domain.name}/{version}").predict(raw_records(test, domain))
+        answer = load_served(f"models:/{domain.model_name}/{version}").predict(raw_records(test, domain))
         difference = float((answer["probability"].to_numpy() - predictions["probability"]).abs().max())
         return dg.AssetCheckResult(
             passed=difference <= TOLERANCE, metadata={"version": version, "largest_difference": difference, "rows": len(test)}
@@ -176,7 +176,7 @@ def _gate(domain: Domain) -> dg.AssetChecksDefinition:
         asset=asset_key(domain, "registered_model"),
         name=GATE,
         blocking=True,
-        partitions_def=monthly_partitions(domain.cadence),
+        partitions_def=partitions_of(domain.cadence),
         additional_ins={"test": asset_in(domain, "split_test"), "metrics": asset_in(domain, "evaluation")},
     )
     def gate(
@@ -200,9 +200,9 @@ def _champion(domain: Domain) -> dg.AssetsDefinition:
         from mlops_assets.ml.registry import CHAMPION, by_alias, set_alias
 
         client, version = mlflow.run(domain.name).client, str(challenger["version"].iloc[0])
-        present = by_alias(client, domain.name, CHAMPION)
+        present = by_alias(client, domain.model_name, CHAMPION)
         require_approval(context, domain, version, champion_version=str(present.version) if present else "none")
-        set_alias(client, domain.name, CHAMPION, version)
+        set_alias(client, domain.model_name, CHAMPION, version)
         context.add_output_metadata({"version": int(version)})
         return challenger[["name", "version"]]
 
@@ -238,7 +238,7 @@ def require_approval(context: dg.AssetExecutionContext, domain: Domain, version:
         is_of_present = champion_version in (version, metadata.get("champion_version", champion_version))
         if metadata.get("version") != version or not is_of_present:
             raise dg.Failure(
-                f"{domain.name} version {version} has not passed {name} against the present champion ({champion_version}): "
+                f"{domain.model_name} version {version} has not passed {name} against the present champion ({champion_version}): "
                 f"run {domain.name}_training for {context.partition_key}",
                 allow_retries=False,
             )

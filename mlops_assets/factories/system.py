@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.domain import Domain
-from mlops_assets.factories.automation import domain_jobs, monthly_schedule, new_data_sensor
+from mlops_assets.factories.automation import domain_jobs, new_data_sensor, schedules
 from mlops_assets.factories.keys import asset_key
 from mlops_assets.factories.release import release_assets, release_checks
 from mlops_assets.factories.training import training_assets
@@ -27,6 +27,6 @@ def system_definitions(
         assets=[*ingest, *training],
         asset_checks=[*checks, *release_checks(domain)],
         jobs=[ingest_job, training_job],
-        schedules=[monthly_schedule(domain, ingest_job)],
+        schedules=schedules(domain, ingest_job),
         sensors=[*(make(ingest_job) for make in sensors), new_data_sensor(domain, training_job, holding)],
     )

@@ -12,7 +12,7 @@ from mlops_assets.domain import Domain
 from mlops_assets.factories.config import config_schema, configured
 from mlops_assets.factories.keys import artifact_asset, artifact_out, asset_in, asset_key, frame_asset, frame_out
 from mlops_assets.factories.reports import column_lineage, report_model, report_trial, table
-from mlops_assets.partitions import monthly_partitions, window_mapping
+from mlops_assets.partitions import partitions_of, window_mapping, window_text
 from mlops_assets.process import collect_garbage_rarely
 from mlops_assets.resources.mlflow import MlflowResource
 from mlops_assets.storage.io_managers import AS_PARTITIONS
@@ -34,19 +34,18 @@ else:
 
 def training_assets(domain: Domain) -> list[dg.AssetsDefinition]:
     """The stages from `split` to `model`; the domain provides `enriched` (frames) and `enricher` (artifact)."""
-    return [
-        _split(domain),
-        _outliers(domain),
-        _encoded(domain),
-        _scaled(domain),
-        _balanced(domain),
-        _selected_features(domain),
-        _model(domain),
-    ]
+    resampling = [_balanced(domain), _selected_features(domain)] if domain.resamples else []
+    outliers = [_outliers(domain)] if domain.outliers.columns else []
+    return [_split(domain), *outliers, _encoded(domain), _scaled(domain), *resampling, _model(domain)]
+
+
+def _learning_rows(domain: Domain) -> str:
+    """The stage whose rows the encoder learns from."""
+    return "outliers_removed" if domain.outliers.columns else "split_train"
 
 
 def _split(domain: Domain) -> dg.AssetsDefinition:
-    window = domain.cadence.window
+    window = window_text(domain.cadence)
     enriched = asset_key(domain, "enriched")
     enricher_name = asset_key(domain, "enricher").to_user_string()
 
@@ -57,10 +56,10 @@ def _split(domain: Domain) -> dg.AssetsDefinition:
             "enricher": asset_in(domain, "enricher"),
         },
         outs={
-            "train": frame_out(domain, "split_train", f"Training rows of the {window} enriched partitions that end with this one."),
+            "train": frame_out(domain, "split_train", f"Training rows of {window}."),
             "test": frame_out(domain, "split_test", "The rows that judge the model; no later stage drops, adds or resamples any of them."),
         },
-        partitions_def=monthly_partitions(domain.cadence),
+        partitions_def=partitions_of(domain.cadence),
         config_schema=config_schema(domain.split),
     )
     def split(context: dg.AssetExecutionContext, enriched: Frames, enricher: Enricher) -> tuple[Frame, Frame]:
@@ -78,8 +77,7 @@ def _split(domain: Domain) -> dg.AssetsDefinition:
 
 
 def _outliers(domain: Domain) -> dg.AssetsDefinition:
-    columns = ", ".join(domain.outliers.columns) or "no column"
-    about = f"Training rows without outliers of {columns}; test rows are never left out."
+    about = f"Training rows without outliers of {', '.join(domain.outliers.columns)}; test rows are never left out."
 
     @frame_asset(
         domain,
@@ -101,19 +99,19 @@ def _outliers(domain: Domain) -> dg.AssetsDefinition:
 def _encoded(domain: Domain) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{domain.name}__encoded",
-        ins={"train": asset_in(domain, "outliers_removed"), "test": asset_in(domain, "split_test")},
+        ins={"train": asset_in(domain, _learning_rows(domain)), "test": asset_in(domain, "split_test")},
         outs={
             "encoder": artifact_out(domain, "encoder", "Feature encoder, fitted on the training rows only; travels inside the model."),
             "encoded_train": frame_out(domain, "encoded_train", "Training rows as numbers; target encodings are cross-fitted."),
             "encoded_test": frame_out(domain, "encoded_test", "Test rows as numbers, by the encoder fitted on the training rows."),
         },
-        partitions_def=monthly_partitions(domain.cadence),
+        partitions_def=partitions_of(domain.cadence),
     )
     def encoded(context: dg.AssetExecutionContext, train: Frame, test: Frame) -> tuple[FeatureEncoder, Frame, Frame]:
         from mlops_assets.ml.encode import FeatureEncoder, feature_sources
 
         sources = feature_sources(domain.features)
-        context.add_output_metadata(column_lineage(asset_key(domain, "outliers_removed"), sources), output_name="encoded_train")
+        context.add_output_metadata(column_lineage(asset_key(domain, _learning_rows(domain)), sources), output_name="encoded_train")
         context.add_output_metadata(column_lineage(asset_key(domain, "split_test"), sources), output_name="encoded_test")
         encoder = FeatureEncoder(domain.features, domain.target, domain.id_column)
         encoded_train = encoder.fit_transform(train)
@@ -131,7 +129,7 @@ def _scaled(domain: Domain) -> dg.AssetsDefinition:
             "scaled_train": frame_out(domain, "scaled_train", f"Training rows with {', '.join(domain.features.scaled)} standardised."),
             "scaled_test": frame_out(domain, "scaled_test", "Test rows, standardised by the training rows' scaler."),
         },
-        partitions_def=monthly_partitions(domain.cadence),
+        partitions_def=partitions_of(domain.cadence),
     )
     def scaled(train: Frame, test: Frame) -> tuple[FrameScaler, Frame, Frame]:
         from mlops_assets.ml.scale import FrameScaler
@@ -187,23 +185,19 @@ def _selected_features(domain: Domain) -> dg.AssetsDefinition:
 def _model(domain: Domain) -> dg.AssetsDefinition:
     names = ", ".join(candidate.name for candidate in domain.candidates)
     about = f"The best candidate of the search ({names}), refitted on all training rows. Every trial is a nested MLflow run."
+    resampled = {"balanced": "balanced", "selected": "selected_features"} if domain.resamples else {}
 
     @artifact_asset(
         domain,
         "model",
         about,
-        ins={
-            "train": asset_in(domain, "scaled_train"),
-            "balanced": asset_in(domain, "balanced"),
-            "selected": asset_in(domain, "selected_features"),
-        },
+        ins={name: asset_in(domain, stage) for name, stage in {"train": "scaled_train", **resampled}.items()},
         config_schema=config_schema(domain.search),
     )
-    def model(context: dg.AssetExecutionContext, mlflow: MlflowResource, train: Frame, balanced: Frame, selected: Frame) -> FittedModel:
+    def model(context: dg.AssetExecutionContext, mlflow: MlflowResource, **frames: Frame) -> FittedModel:
         from mlops_assets.ml.chain import search_and_fit
 
         spec, run = configured(domain.search, context), mlflow.run(domain.name)
-        frames = {"train": train, "balanced": balanced, "selected": selected}
         fitted, result = search_and_fit(domain, spec, **frames, on_trial=lambda trial: report_trial(run, trial, spec.metric))
         report_model(context, run, fitted, result, spec.metric)
         return fitted

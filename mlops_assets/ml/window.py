@@ -5,7 +5,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import Domain, Monthly
 
 
 class Enricher(Protocol):
@@ -20,7 +20,7 @@ def join_window(partitions: Mapping[str, pd.DataFrame], domain: Domain) -> pd.Da
 
     Empty partitions add nothing. ValueError, before anything is trained, for a short window, too few rows, or one class only.
     """
-    if len(partitions) < domain.cadence.window:
+    if isinstance(domain.cadence, Monthly) and len(partitions) < domain.cadence.window:
         raise ValueError(
             f"{domain.name}: training reads {domain.cadence.window} partitions, but only {len(partitions)} exist up to "
             f"{max(partitions, default='the first')}; the first partition is {domain.cadence.start}. Train a later one."

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from mlops_assets.cli import run as run_command
-from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
 
 Command = Callable[..., Any]
 
@@ -20,10 +19,10 @@ def _no_sandbox(replay: Path | None) -> None:
     ("arguments", "message"),
     [
         (("chicago",), "there is no system 'chicago'; there are: chicago_crime"),
-        (("--partition", "2017"), "chicago_crime has no partition '2017'; it has 2016-01 to 20"),
-        (("--partition", "2017-13"), "chicago_crime has no partition '2017-13'; it has 2016-01 to 20"),
-        (("--partition", "2015-12"), "chicago_crime has no partition '2015-12'; it has 2016-01 to 20"),
-        (("--partition", "2999-01"), "chicago_crime has no partition '2999-01'; it has 2016-01 to 20"),
+        (("--partition", "2017"), "chicago_crime: there is no partition '2017'; there are 2016-01 to 20"),
+        (("--partition", "2017-13"), "chicago_crime: there is no partition '2017-13'; there are 2016-01 to 20"),
+        (("--partition", "2015-12"), "chicago_crime: there is no partition '2015-12'; there are 2016-01 to 20"),
+        (("--partition", "2999-01"), "chicago_crime: there is no partition '2999-01'; there are 2016-01 to 20"),
     ],
 )
 def test_run_refuses_what_does_not_exist_before_it_starts_anything(
@@ -55,8 +54,3 @@ def test_run_on_a_portal_that_is_down_says_so(cli: Command, monkeypatch: pytest.
     assert ended.err.startswith("mlops-assets: ijzp-q8t2 (the newest date) from 127.0.0.1:9:")
     assert "Check SOCRATA_URL and the network" in ended.err
     assert "Traceback" not in ended.err
-
-
-def test_run_takes_the_window_that_ends_with_the_partition() -> None:
-    assert run_command._window(CHICAGO_CRIME, "2017-12") == [f"2017-{month:02d}" for month in range(1, 13)]
-    assert run_command._window(CHICAGO_CRIME, "2016-02") == ["2016-01", "2016-02"]

@@ -9,12 +9,13 @@ import dagster as dg
 import pytest
 
 from mlops_assets.definitions import defs
-from mlops_assets.domain import Candidate, Domain
+from mlops_assets.domain import Candidate, Domain, Monthly
 from mlops_assets.domains import DOMAINS
 from mlops_assets.ml.encode import feature_columns
 from mlops_assets.ml.estimators import build_estimator
 from mlops_assets.ml.evaluate import HIGHER_IS_BETTER
 from mlops_assets.ml.provenance import upstream_tag
+from mlops_assets.partitions import partitions_of
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 JSON_TYPES = {"string": str, "boolean": bool, "long": int, "double": float}
@@ -23,15 +24,12 @@ STAGES = {
     "enricher",
     "split_train",
     "split_test",
-    "outliers_removed",
     "encoder",
     "encoded_train",
     "encoded_test",
     "scaler",
     "scaled_train",
     "scaled_test",
-    "balanced",
-    "selected_features",
     "model",
     "test_predictions",
     "evaluation",
@@ -39,6 +37,7 @@ STAGES = {
     "registered_model",
     "champion",
 }
+OPTIONAL_STAGES = {"outliers_removed", "balanced", "selected_features"}
 CANDIDATES = [(domain, candidate) for domain in DOMAINS.values() for candidate in domain.candidates]
 
 every_domain = pytest.mark.parametrize("domain", DOMAINS.values(), ids=list(DOMAINS))
@@ -88,22 +87,25 @@ def test_the_whole_lineage_is_there_from_raw_to_champion(domain: Domain) -> None
     stages = {"/".join(key.path[1:]) for key in _assets(domain)}
 
     assert stages >= STAGES
+    expected = {"outliers_removed"} if domain.outliers.columns else set()
+    assert stages & OPTIONAL_STAGES == expected | ({"balanced", "selected_features"} if domain.resamples else set())
     assert [stage for stage in stages if stage.startswith("raw_")]
 
 
 @every_domain
-def test_jobs_schedule_and_sensor_are_there(domain: Domain) -> None:
+def test_jobs_and_sensor_are_there_and_a_schedule_where_months_end(domain: Domain) -> None:
     repository = defs.get_repository_def()
 
     assert {f"{domain.name}_ingest", f"{domain.name}_training"} <= {job.name for job in repository.get_all_jobs()}
     assert f"{domain.name}_new_data_sensor" in {sensor.name for sensor in repository.sensor_defs}
-    schedule = repository.get_schedule_def(f"{domain.name}_schedule")
-    assert (schedule.cron_schedule, schedule.execution_timezone) == (domain.cadence.schedule, "UTC")
+    if isinstance(domain.cadence, Monthly):
+        schedule = repository.get_schedule_def(f"{domain.name}_schedule")
+        assert (schedule.cron_schedule, schedule.execution_timezone) == (domain.cadence.schedule, "UTC")
 
 
 @every_domain
-def test_the_command_line_can_ask_for_the_newest_partition(domain: Domain) -> None:
-    assert callable(import_module(f"mlops_assets.domains.{domain.name}.ingest").newest_partition)
+def test_the_command_line_can_ask_what_to_ingest(domain: Domain) -> None:
+    assert callable(import_module(f"mlops_assets.domains.{domain.name}.ingest").partitions_to_ingest)
 
 
 @every_domain
@@ -191,16 +193,34 @@ def test_split_outliers_balance_and_selection_can_work(domain: Domain) -> None:
 
 
 @every_domain
+def test_classes_count_from_zero_and_tables_are_whole(domain: Domain) -> None:
+    assert list(domain.classes) == list(range(len(domain.classes)))
+    assert len(domain.classes) != 1
+    for table in domain.tables:
+        columns = {column.name for column in table.columns}
+        assert NAME.fullmatch(table.name)
+        assert len(columns) == len(table.columns)
+        assert {table.partition_column, *table.keys} <= columns
+        assert bool(table.keys) == (table.mode in ("add", "merge"))
+    assert domain.observations in ("", *(table.name for table in domain.tables))
+
+
+@every_domain
 def test_cadence_is_valid(domain: Domain) -> None:
-    assert datetime.strptime(domain.cadence.start, "%Y-%m")
-    assert domain.cadence.window > 0
-    assert domain.cadence.revision_interval_seconds >= 60
+    assert domain.cadence.training_interval_seconds >= 60
+    if isinstance(domain.cadence, Monthly):
+        assert datetime.strptime(domain.cadence.start, "%Y-%m")
+        assert domain.cadence.window > 0
+        assert domain.cadence.revision_interval_seconds >= 60
+    else:
+        assert domain.cadence.count > 0
+        assert domain.cadence.interval_seconds > 0
 
 
 @every_domain
 def test_provenance_of_every_asset_can_be_registered(domain: Domain) -> None:
     for key in _assets(domain):
-        assert upstream_tag(key.to_user_string(), domain.cadence.start)
+        assert upstream_tag(key.to_user_string(), partitions_of(domain.cadence).get_partition_keys()[0])
 
 
 @every_domain

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from mlops_assets.domain import Cadence, Candidate, Domain, Features, Gates, Outliers, RequestField, Search
+from mlops_assets.domain import Candidate, Domain, Features, Gates, Monthly, Outliers, RequestField, Search
 from mlops_assets.factories.keys import artifact_asset, frame_asset
 from mlops_assets.ml import registry
 from mlops_assets.ml.scale import FrameScaler
@@ -36,10 +36,13 @@ def toy() -> Domain:
         request=(RequestField("id", "string", "Identifier.", "1"), RequestField("size", "double", "Size.", 1.5, required=True)),
         features=Features(numeric=("size", "weight"), frequency=("kind",), scaled=("size",)),
         outliers=Outliers(columns=("size",)),
-        candidates=(Candidate("plain", "As it is.", params={"n_estimators": 5, "max_depth": 2}),),
+        candidates=(
+            Candidate("plain", "As it is.", params={"n_estimators": 5, "max_depth": 2}),
+            Candidate("resampled", "Balanced rows and selected features.", balance=True, select=True, params={"n_estimators": 5}),
+        ),
         search=Search(trials=0),
         gates=Gates(minimum={"roc_auc": 0.5}, min_rows=300),
-        cadence=Cadence(start="2017-01", window=3),
+        cadence=Monthly(start="2017-01", window=3),
     )
 
 

@@ -3,24 +3,27 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import pytest
 from dagster._utils.error import serializable_error_info_from_exc_info
 
-from mlops_assets.domain import Domain
-from mlops_assets.factories.automation import domain_jobs, failure_alert_sensor, monthly_schedule, new_data_sensor
+from mlops_assets.domain import Batches, Domain
+from mlops_assets.factories.automation import domain_jobs, failure_alert_sensor, new_data_sensor, schedules
 from mlops_assets.factories.checks import Finding, partition_check
-from mlops_assets.partitions import monthly_partitions
+from mlops_assets.factories.keys import frame_asset
+from mlops_assets.partitions import partitions_of
 
 SECRET = "hook-s3cret"
 
 
 def _months(toy: Domain) -> dg.PartitionsDefinition:
-    return monthly_partitions(toy.cadence)
+    return partitions_of(toy.cadence)
 
 
 def test_jobs_split_the_assets_and_carry_the_domain(toy: Domain, toy_ingest: list[Any], workshop: Any) -> None:
@@ -49,8 +52,7 @@ def test_jobs_split_the_assets_and_carry_the_domain(toy: Domain, toy_ingest: lis
 )
 def test_schedule_asks_for_the_month_before_the_tick_once(toy: Domain, toy_ingest: list[Any], tick: datetime, month: str) -> None:
     job, _ = domain_jobs(toy, toy_ingest, toy_ingest)
-    schedule = monthly_schedule(toy, job)
-    repository = dg.Definitions(assets=toy_ingest, jobs=[job], schedules=[schedule], resources=_no_storage()).get_repository_def()
+    repository = dg.Definitions(assets=toy_ingest, jobs=[job], schedules=schedules(toy, job), resources=_no_storage()).get_repository_def()
 
     for _ in range(2):
         context = dg.build_schedule_context(scheduled_execution_time=tick, repository_def=repository)
@@ -68,6 +70,7 @@ class Ingest:
 
     def __init__(self, toy: Domain, workshop: Any, enriched: dg.AssetsDefinition) -> None:
         self.holds = True
+        self.rows = 3
         self._toy, self._workshop, self._enriched = toy, workshop, enriched
         self._check = partition_check(toy, "enriched", "rows_hold", "They hold.", lambda rows, _: Finding(self.holds, len(rows)))
         job = dg.define_asset_job("toy_training", selection=dg.AssetSelection.assets(enriched))
@@ -79,9 +82,9 @@ class Ingest:
         self.holds = holds
         self._workshop.materialize([self._enriched, self._check], month)
 
-    def tick(self) -> Any:
+    def tick(self, cursor: str | None = None) -> Any:
         """The sensor's requests as (run key, partition), or what it says when it skips."""
-        with dg.build_sensor_context(instance=self._workshop.instance, definitions=self._defs) as context:
+        with dg.build_sensor_context(instance=self._workshop.instance, definitions=self._defs, cursor=cursor) as context:
             tick = self._sensor.evaluate_tick(context)
         return [(request.run_key, request.partition_key) for request in tick.run_requests or []] or tick.skip_message
 
@@ -89,6 +92,19 @@ class Ingest:
 @pytest.fixture
 def ingest(toy: Domain, toy_ingest: list[Any], workshop: Any) -> Ingest:
     return Ingest(toy, workshop, toy_ingest[0])
+
+
+@pytest.fixture
+def batched(toy: Domain, workshop: Any) -> Ingest:
+    """A system whose partitions are batches, of as many rows as the test says."""
+    system = replace(toy, cadence=Batches(count=3))
+
+    @frame_asset(system, "enriched", "Rows of a batch.")
+    def enriched(context: dg.AssetExecutionContext) -> Any:
+        return pd.DataFrame({"size": [float(context.partition_key)] * ingest.rows})
+
+    ingest = Ingest(system, workshop, enriched)
+    return ingest
 
 
 def test_new_data_sensor_skips_where_a_check_failed_and_says_which(ingest: Ingest) -> None:
@@ -117,6 +133,39 @@ def test_new_data_sensor_repeats_its_run_key_for_equal_content(ingest: Ingest) -
     ingest.run("2017-02")
 
     assert ingest.tick() == requested
+
+
+def test_new_data_sensor_skips_what_it_has_asked_for_and_says_so(ingest: Ingest) -> None:
+    ingest.run("2017-02")
+    ((key, _),) = ingest.tick()
+
+    assert ingest.tick(cursor=key) == "nothing new: toy/enriched up to 2017-02 is what the last training was asked for"
+
+
+def test_new_data_sensor_of_batches_asks_again_when_an_older_batch_grows(batched: Ingest) -> None:
+    batched.run("01")
+    batched.run("02")
+    ((key, partition),) = batched.tick()
+    assert partition == "02"
+
+    batched.run("01")
+    assert batched.tick() == [(key, "02")]
+    batched.rows += 1
+    batched.run("01")
+    ((grown, partition),) = batched.tick(cursor=key)
+    assert partition == "02"
+    assert grown != key
+
+
+def test_new_data_sensor_of_batches_waits_for_the_checks_of_every_batch(batched: Ingest) -> None:
+    batched.run("01", holds=False)
+    batched.run("02")
+
+    assert batched.tick() == "01 is materialized, but rows_hold did not pass in that run (yet)"
+
+
+def test_batches_have_no_schedule(toy: Domain) -> None:
+    assert schedules(replace(toy, cadence=Batches(count=3)), None) == []
 
 
 class Webhook:

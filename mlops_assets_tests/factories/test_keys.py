@@ -7,7 +7,7 @@ import dagster as dg
 from mlops_assets import __version__
 from mlops_assets.domain import Domain
 from mlops_assets.factories.keys import artifact_asset, artifact_out, asset_in, asset_key, frame_asset, frame_out
-from mlops_assets.partitions import monthly_partitions
+from mlops_assets.partitions import partitions_of
 
 
 def test_key_is_domain_and_stage(toy: Domain) -> None:
@@ -42,7 +42,7 @@ def test_frame_asset_carries_what_every_stage_shares(toy: Domain) -> None:
         "code": __version__,
         "io_manager": "frames",
     }
-    assert outliers.partitions_def == monthly_partitions(toy.cadence)
+    assert outliers.partitions_def == partitions_of(toy.cadence)
     assert outliers.op.pool == "downloads"
     assert outliers.dependency_keys == {dg.AssetKey("other")}
 
@@ -68,7 +68,7 @@ def test_kinds_of_a_frame_asset_can_be_named(toy: Domain) -> None:
 def test_outputs_of_a_multi_asset_follow_the_same_grammar(toy: Domain) -> None:
     @dg.multi_asset(
         outs={"train": frame_out(toy, "encoded_train", "Rows."), "encoder": artifact_out(toy, "encoder", "Encoder.")},
-        partitions_def=monthly_partitions(toy.cadence),
+        partitions_def=partitions_of(toy.cadence),
     )
     def encoded() -> tuple[Any, Any]:
         return None, None

@@ -12,7 +12,7 @@ from mlops_assets.factories.keys import asset_key, frame_asset
 from mlops_assets.factories.release import GATE, PARITY, metrics_of, release_assets, release_checks, require_one_version
 from mlops_assets.ml import registry
 from mlops_assets.ml.provenance import Provenance
-from mlops_assets.partitions import monthly_partitions
+from mlops_assets.partitions import partitions_of
 
 Failures = Callable[[dg.ExecuteInProcessResult], dict[str, str]]
 MONTH = "2017-03"
@@ -35,9 +35,7 @@ def _registered(domain: Domain, version: str) -> dg.AssetsDefinition:
 def _gate(domain: Domain, verdict: bool | None, champion: str | None = None) -> dg.AssetChecksDefinition:
     """A gate that passes, fails, or crashes for None."""
 
-    @dg.asset_check(
-        asset=asset_key(domain, "registered_model"), name=GATE, blocking=True, partitions_def=monthly_partitions(domain.cadence)
-    )
+    @dg.asset_check(asset=asset_key(domain, "registered_model"), name=GATE, blocking=True, partitions_def=partitions_of(domain.cadence))
     def gate(registered_model: Any) -> dg.AssetCheckResult:
         if verdict is None:
             raise RuntimeError("the champion cannot be loaded")
@@ -50,9 +48,7 @@ def _gate(domain: Domain, verdict: bool | None, champion: str | None = None) -> 
 def _parity(domain: Domain, holds: bool = True) -> dg.AssetChecksDefinition:
     """The other check that a champion needs."""
 
-    @dg.asset_check(
-        asset=asset_key(domain, "registered_model"), name=PARITY, blocking=True, partitions_def=monthly_partitions(domain.cadence)
-    )
+    @dg.asset_check(asset=asset_key(domain, "registered_model"), name=PARITY, blocking=True, partitions_def=partitions_of(domain.cadence))
     def parity(registered_model: Any) -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=holds, metadata={"version": str(registered_model["version"].iloc[0])})
 

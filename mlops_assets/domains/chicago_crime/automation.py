@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.domains.chicago_crime.assets import RAW_CRIMES, stored_state
-from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME, CRIMES_DATASET
-from mlops_assets.partitions import monthly_partitions
+from mlops_assets.domains.chicago_crime.spec import CADENCE, CHICAGO_CRIME, CRIMES_DATASET
+from mlops_assets.partitions import partitions_of
 from mlops_assets.resources.socrata import SocrataResource
 from mlops_assets.resources.upstream import UpstreamError
 from mlops_assets.storage.resource import LakeResource
@@ -20,14 +20,14 @@ def revision_sensor(job: Any) -> dg.SensorDefinition:
     @dg.sensor(
         job=job,
         name=f"{CHICAGO_CRIME.name}_revision_sensor",
-        minimum_interval_seconds=CHICAGO_CRIME.cadence.revision_interval_seconds,
+        minimum_interval_seconds=CADENCE.revision_interval_seconds,
         description="Ingests anew the stored months that the portal has revised.",
     )
     def sensor(
         context: dg.SensorEvaluationContext, socrata: SocrataResource, lake: LakeResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """One grouped query for all stored months. A month is asked for once a day at most until its new state is stored."""
-        known = set(monthly_partitions(CHICAGO_CRIME.cadence).get_partition_keys())
+        known = set(partitions_of(CADENCE).get_partition_keys())
         months = [month for month in lake.partitions(RAW_CRIMES) if month in known]
         if not months:
             yield dg.SkipReason("no month is stored yet; the first ones come from the ingest job or its schedule")

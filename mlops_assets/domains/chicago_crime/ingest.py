@@ -10,9 +10,9 @@ import dagster as dg
 import pandas as pd
 
 from mlops_assets.domains.chicago_crime.schema import ValidationError, validate_raw, validate_stations
-from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME, CRIMES_DATASET, STATIONS_DATASET
+from mlops_assets.domains.chicago_crime.spec import CADENCE, CHICAGO_CRIME, CRIMES_DATASET, STATIONS_DATASET
 from mlops_assets.domains.chicago_crime.transforms import CRIME_COLUMNS, STATION_COLUMNS, raw_crimes_frame, raw_stations_frame
-from mlops_assets.partitions import month_before
+from mlops_assets.partitions import month_before, window_of
 from mlops_assets.resources.socrata import SocrataClient, UpstreamState
 from mlops_assets.resources.upstream import UpstreamError
 
@@ -87,8 +87,13 @@ def one_clear_failure(subject: str) -> Iterator[None]:
         raise dg.Failure(f"{subject}: {error}. {KEPT} {ADAPT}", allow_retries=False) from None
 
 
-def newest_partition(resources: Mapping[str, Any]) -> str:
-    """The newest month that the portal has whole. UpstreamError if it does not answer."""
-    with resources["socrata"].client() as client:
-        newest = client.newest(CRIMES_DATASET, "date")
-    return month_before(date.fromisoformat(newest[:10]) + timedelta(days=1))
+def partitions_to_ingest(resources: Mapping[str, Any], last: str | None) -> list[str]:
+    """The months that training of `last` reads; None: of the newest month that the portal has whole.
+
+    UpstreamError if it does not answer, ValueError if there is no such month.
+    """
+    if last is None:
+        with resources["socrata"].client() as client:
+            newest = client.newest(CRIMES_DATASET, "date")
+        last = month_before(date.fromisoformat(newest[:10]) + timedelta(days=1))
+    return window_of(CADENCE, last)

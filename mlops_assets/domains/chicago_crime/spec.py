@@ -1,6 +1,6 @@
 """Chicago crime as a `Domain`: the portal's record, the features, the candidates and the gates. Declarations only."""
 
-from mlops_assets.domain import Cadence, Candidate, Domain, Features, Gates, Outliers, Range, RequestField, Search
+from mlops_assets.domain import Candidate, Domain, Features, Gates, Monthly, Outliers, Range, RequestField, Search
 
 CRIMES_DATASET = "ijzp-q8t2"
 STATIONS_DATASET = "z8bn-74gv"
@@ -30,6 +30,8 @@ TARGET_SPACE = {
     "reg_lambda": Range(0.5, 10.0, log=True),
 }
 """Narrower: around what does well with target encodings at little cost."""
+
+CADENCE = Monthly(start="2016-01", window=12, schedule="0 6 9 * *")
 
 CHICAGO_CRIME = Domain(
     name="chicago_crime",
@@ -107,5 +109,5 @@ CHICAGO_CRIME = Domain(
     ),
     search=Search(trials=5),
     gates=Gates(metric="average_precision", minimum={"roc_auc": 0.8, "average_precision": 0.6, "mcc": 0.4}),
-    cadence=Cadence(start="2016-01", window=12, schedule="0 6 9 * *"),
+    cadence=CADENCE,
 )

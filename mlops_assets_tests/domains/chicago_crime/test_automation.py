@@ -25,7 +25,7 @@ def _enriched_version(platform: Any, month: str) -> str:
 
 
 def test_new_data_sensor_skips_until_a_month_is_materialized(platform: Any) -> None:
-    assert _tick(platform, "new_data") == "no month of chicago_crime/enriched is materialized yet"
+    assert _tick(platform, "new_data") == "no partition of chicago_crime/enriched is materialized yet"
 
 
 def test_new_data_sensor_waits_for_the_checks_of_the_run(platform: Any) -> None:

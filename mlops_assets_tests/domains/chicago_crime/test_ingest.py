@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlops_assets.domains.chicago_crime.ingest import newest_partition
+from mlops_assets.domains.chicago_crime.ingest import partitions_to_ingest
 from mlops_assets.domains.chicago_crime.spec import CRIMES_DATASET, STATIONS_DATASET
 from mlops_assets.resources.socrata import SocrataResource
 from mlops_assets.resources.upstream import UpstreamError
@@ -183,16 +183,18 @@ def test_an_emptied_month_is_stored_once_its_object_is_deleted(platform: Any) ->
         ("2018-01-01T00:00:00", "2017-12"),
     ],
 )
-def test_newest_partition_is_the_last_month_that_the_portal_has_to_its_last_day(tmp_path: Path, last_crime: str, newest: str) -> None:
+def test_partitions_to_ingest_end_with_the_last_month_that_the_portal_has_whole(
+    tmp_path: Path, last_crime: str, newest: str
+) -> None:
     crime = {"id": "1", "date": last_crime, "updated_on": last_crime, "arrest": False}
     (tmp_path / "crimes.json").write_text(json.dumps([crime]))
 
     with SocrataSandbox(replay=tmp_path) as sandbox:
-        assert newest_partition({"socrata": SocrataResource(url=sandbox.url, attempts=1)}) == newest
+        assert partitions_to_ingest({"socrata": SocrataResource(url=sandbox.url, attempts=1)}, None)[-1] == newest
 
 
-def test_newest_partition_passes_the_portals_failure_on(sandbox: SocrataSandbox) -> None:
+def test_partitions_to_ingest_passes_the_portals_failure_on(sandbox: SocrataSandbox) -> None:
     sandbox.faults.add("status", status=503, times=None)
 
     with pytest.raises(UpstreamError, match="newest date"):
-        newest_partition({"socrata": SocrataResource(url=sandbox.url, attempts=1)})
+        partitions_to_ingest({"socrata": SocrataResource(url=sandbox.url, attempts=1)}, None)
