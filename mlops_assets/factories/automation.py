@@ -11,6 +11,7 @@ from tenacity import Retrying, stop_after_attempt, wait_exponential
 
 from mlops_assets.domain import Domain, Monthly
 from mlops_assets.factories.keys import asset_key
+from mlops_assets.factories.release import GATE
 from mlops_assets.partitions import month_before, window_text
 from mlops_assets.settings import Settings
 
@@ -121,15 +122,18 @@ def failure_alert_sensor() -> dg.SensorDefinition:
     @dg.run_failure_sensor(
         name="failure_alert",
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells the webhook MLOPS_ALERT_WEBHOOK_URL about failed runs.",
+        description="Tells the webhook MLOPS_ALERT_WEBHOOK_URL about failed runs, but not about a challenger that did not win.",
     )
     def failure_alert(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
-        """Posts run, job, partition, the failed steps with their errors, and a link."""
+        """Posts run, job, partition, the failed steps with their errors, and a link. A challenger that does not win wakes nobody."""
         import requests
 
         settings = Settings()
         if settings.mlops_alert_webhook_url is None:
             return dg.SkipReason("MLOPS_ALERT_WEBHOOK_URL is not set")
+        steps = {str(event.step_key) for event in context.get_step_failure_events()}
+        if steps and all(step.endswith(f"__registered_model_{GATE}") for step in steps):
+            return dg.SkipReason(f"{context.dagster_run.job_name} ended at {GATE}: the champion stays, nothing is broken")
         address, message = settings.mlops_alert_webhook_url.get_secret_value(), failure_message(context, settings.dagster_ui_url)
         # Dagster asks once for each failed run, so a webhook that is down for a moment is asked again here.
         patient = Retrying(stop=stop_after_attempt(ALERT_ATTEMPTS), wait=wait_exponential(max=10), reraise=True)

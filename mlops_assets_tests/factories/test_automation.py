@@ -17,6 +17,7 @@ from mlops_assets.domain import Batches, Domain
 from mlops_assets.factories.automation import domain_jobs, failure_alert_sensor, new_data_sensor, schedules
 from mlops_assets.factories.checks import Finding, partition_check
 from mlops_assets.factories.keys import frame_asset
+from mlops_assets.factories.release import GATE, PARITY
 from mlops_assets.partitions import partitions_of
 
 SECRET = "hook-s3cret"
@@ -229,14 +230,37 @@ def failed_run(toy: Domain) -> Iterator[Failed]:
     with dg.DagsterInstance.ephemeral() as instance:
 
         def fail(**options: Any) -> tuple[str, dg.RunFailureSensorContext]:
-            result = job.execute_in_process(instance=instance, raise_on_error=False, **options)
-            (event,) = [event for event in result.all_events if event.event_type is dg.DagsterEventType.RUN_FAILURE]
-            context = dg.build_run_status_sensor_context(
-                sensor_name="failure_alert", dagster_event=event, dagster_instance=instance, dagster_run=result.dagster_run
-            )
-            return result.run_id, context.for_run_failure()
+            return _failure(job, instance, **options)
 
         yield fail
+
+
+def _failure(job: dg.JobDefinition, instance: dg.DagsterInstance, **options: Any) -> tuple[str, dg.RunFailureSensorContext]:
+    """Runs the job; the run's id and what the alert sensor is told of its failure."""
+    result = job.execute_in_process(instance=instance, raise_on_error=False, **options)
+    (event,) = [event for event in result.all_events if event.event_type is dg.DagsterEventType.RUN_FAILURE]
+    context = dg.build_run_status_sensor_context(
+        sensor_name="failure_alert", dagster_event=event, dagster_instance=instance, dagster_run=result.dagster_run
+    )
+    return result.run_id, context.for_run_failure()
+
+
+@pytest.mark.parametrize(("check", "messages"), [(GATE, 0), (PARITY, 1)])
+def test_failure_alert_is_silent_about_a_challenger_that_did_not_win(toy: Domain, webhook: Webhook, check: str, messages: int) -> None:
+    @dg.asset(key=["toy", "registered_model"])
+    def registered_model() -> None:
+        """A version."""
+
+    @dg.asset_check(asset=registered_model, name=check, blocking=True)
+    def judged() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, description="it lost")
+
+    defs = dg.Definitions(assets=[registered_model], asset_checks=[judged], jobs=[dg.define_asset_job("toy_training", selection="*")])
+    with dg.DagsterInstance.ephemeral() as instance:
+        answer = failure_alert_sensor()(_failure(defs.resolve_job_def("toy_training"), instance)[1])
+
+    assert len(webhook.messages) == messages
+    assert isinstance(answer, dg.SkipReason) == (messages == 0)
 
 
 def test_failure_alert_does_nothing_where_no_webhook_is_set(failed_run: Failed, monkeypatch: pytest.MonkeyPatch) -> None:
