@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from mlops_assets.cli.sandbox import running_sandbox
+from mlops_assets.sandbox.forest_cover.samples import COLUMNS
 
 Command = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -34,23 +35,41 @@ def start(exports: Path, home: Path) -> Iterator[Start]:
             process.kill()
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_sandbox_prints_its_address_and_ends_when_told(start: Start, stop: signal.Signals) -> None:
-    process = start()
+def _settings(process: "subprocess.Popen[str]") -> dict[str, str]:
+    """What the command printed."""
     assert process.stdout
-    url = process.stdout.readline().strip()
-    assert [crime["id"] for crime in requests.get(f"{url}/{CRIMES}", timeout=30).json()] == ["1"]
+    return dict(process.stdout.readline().strip().split("=", 1) for _ in range(3))
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_sandbox_prints_where_the_upstreams_are_and_ends_when_told(start: Start, stop: signal.Signals) -> None:
+    process = start()
+    settings = _settings(process)
+    assert list(settings) == ["SOCRATA_URL", "FOREST_API_URL", "FOREST_BATCH_SECONDS"]
+    assert settings["FOREST_BATCH_SECONDS"] == "300"
+    assert [crime["id"] for crime in requests.get(f"{settings['SOCRATA_URL']}/{CRIMES}", timeout=30).json()] == ["1"]
+    assert [_ask(settings)["batch_number"] for _ in range(2)] == [1, 1]
 
     process.send_signal(stop)
 
     assert process.wait(timeout=30) == 0
 
 
+def test_sandbox_options_set_the_pace_and_the_size_of_batches(start: Start, exports: Path) -> None:
+    (exports / "covertype.csv").write_text("\n".join([",".join(COLUMNS), *(f"{number}{',1' * 12}" for number in range(30))]))
+    settings = _settings(start("--batch-seconds", "0", "--whole-batches"))
+
+    answers = [_ask(settings) for _ in range(2)]
+
+    assert settings["FOREST_BATCH_SECONDS"] == "0"
+    assert [answer["batch_number"] for answer in answers] == [1, 2]
+    assert [[row[0] for row in answer["data"]] for answer in answers] == [["0", "1", "2"], ["3", "4", "5"]]
+
+
 def test_sandbox_with_parent_ends_when_its_standard_input_closes(start: Start) -> None:
     process = start("--with-parent")
     assert process.stdin
-    assert process.stdout
-    assert process.stdout.readline().startswith("http://127.0.0.1:")
+    assert _settings(process)["SOCRATA_URL"].startswith("http://127.0.0.1:")
 
     process.stdin.close()
 
@@ -59,11 +78,19 @@ def test_sandbox_with_parent_ends_when_its_standard_input_closes(start: Start) -
 
 def test_running_sandbox_serves_for_the_length_of_the_block(exports: Path, home: Path) -> None:
     with running_sandbox(exports) as environment:
-        url = environment["SOCRATA_URL"]
-        assert requests.get(f"{url}/{CRIMES}", timeout=30).json()[0]["id"] == "1"
+        assert requests.get(f"{environment['SOCRATA_URL']}/{CRIMES}", timeout=30).json()[0]["id"] == "1"
+        assert environment["FOREST_BATCH_SECONDS"] == "0"
+        assert [_ask(environment)["batch_number"] for _ in range(2)] == [1, 2]
 
-    with pytest.raises(requests.ConnectionError):
-        requests.get(f"{url}/{CRIMES}", timeout=30)
+    for url in (environment["SOCRATA_URL"], environment["FOREST_API_URL"]):
+        with pytest.raises(requests.ConnectionError):
+            requests.get(url, timeout=30)
+
+
+def test_running_sandbox_stays_with_a_batch_as_long_as_it_is_told(exports: Path, home: Path) -> None:
+    with running_sandbox(exports, batch_seconds=300) as environment:
+        assert environment["FOREST_BATCH_SECONDS"] == "300"
+        assert [_ask(environment)["batch_number"] for _ in range(2)] == [1, 1]
 
 
 def test_sandbox_without_exports_to_replay_says_what_it_expects(cli: Command, tmp_path: Path) -> None:
@@ -71,11 +98,33 @@ def test_sandbox_without_exports_to_replay_says_what_it_expects(cli: Command, tm
 
     assert ended.code == 2
     assert ended.err.startswith(f"mlops-assets: {tmp_path} holds nothing to replay: expected crimes*.csv")
+    assert "or covertype*.csv" in ended.err
+
+
+def test_sandbox_refuses_exports_that_are_not_whole(cli: Command, tmp_path: Path) -> None:
+    (tmp_path / "police_stations.json").write_text("[]")
+    ended = cli("sandbox", "--port", "0", "--replay", str(tmp_path))
+
+    assert ended.code == 2
+    assert ended.err.startswith(f"mlops-assets: {tmp_path} holds no crimes to replay: expected crimes*.csv")
 
 
 def test_sandbox_on_a_port_that_is_taken_says_so(cli: Command, exports: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ended = cli("sandbox", "--port", str(taken.getsockname()[1]), "--replay", str(exports))
+        port = taken.getsockname()[1]
+        ended = cli("sandbox", "--port", str(port), "--replay", str(exports))
 
     assert ended.code == 2
+    assert f"cannot listen on port {port} of 127.0.0.1" in ended.err
     assert "Address already in use" in ended.err
+
+
+def test_sandbox_gives_the_forest_api_the_port_after_the_portals(cli: Command, exports: Path) -> None:
+    ended = cli("sandbox", "--port", "65535", "--replay", str(exports))
+
+    assert ended.code == 2
+    assert ended.err.startswith("mlops-assets: the sandbox cannot listen on port 65536 of 127.0.0.1")
+
+
+def _ask(settings: dict[str, str]) -> Any:
+    return requests.get(f"{settings['FOREST_API_URL']}/data?group_number=1", timeout=30).json()

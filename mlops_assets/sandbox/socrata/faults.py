@@ -1,90 +1,46 @@
-"""Misbehaviour on demand: what goes wrong between a client and the portal, for the next N matching requests or until cleared.
+"""Misbehaviour on demand: what goes wrong between a client and the portal.
 
-Here belongs which fault strikes which request, and what it does to the data; `server` plays the faults of the transport.
+Here belongs which fault strikes which request, and what it does to the data; the sandboxes' `faults` has those of the transport.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from threading import Lock
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlops_assets.sandbox.faults import TRANSPORT_KINDS, TransportFault
 from mlops_assets.sandbox.socrata.tables import NOT_FOUND_POINT, Dataset, Partition, point_json, replace_column
-
-TRANSPORT_KINDS = ("status", "slow", "cut", "html", "invalid_json")
-DATA_KINDS = ("missing_column", "renamed_column", "wrong_type", "duplicate_ids", "outside", "empty")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One way to misbehave.
+class Fault(TransportFault):
+    """One way to misbehave: those of the transport, and those of the data.
 
-    Transport kinds: `status` answers with `status`, and Retry-After when `retry_after` (seconds) is given; `slow` waits `seconds`
-    first; `cut` sends half of the body and ends the connection; `html` sends a page with status 200; `invalid_json` breaks off.
     Data kinds: `missing_column`; `renamed_column`, `column` to `new_name`; `wrong_type`, `column` becomes text that cannot be read;
     `duplicate_ids`, the first `rows` rows come twice; `outside`, their coordinates are not in Chicago; `empty`, no rows.
     """
 
-    kind: str
+    KINDS: ClassVar[tuple[str, ...]] = (
+        *TRANSPORT_KINDS,
+        *("missing_column", "renamed_column", "wrong_type", "duplicate_ids", "outside", "empty"),
+    )
+
     dataset: str | None = None
     month: str | None = None
     """YYYY-MM; a transport fault then strikes requests for that month alone, a data fault all that read it."""
-    times: int | None = 1
-    """Requests to strike; None until cleared."""
     without_token: bool = False
     """Strike only requests that carry no app token, as the portal throttles them."""
-    status: int = 500
-    retry_after: int | None = None
-    seconds: float = 5.0
     column: str = "arrest"
     new_name: str = "arrest_made"
     rows: int = 5
-
-    def __post_init__(self) -> None:
-        if self.kind not in TRANSPORT_KINDS + DATA_KINDS:
-            raise ValueError(f"no fault is called {self.kind!r}; there are: {', '.join(TRANSPORT_KINDS + DATA_KINDS)}")
 
     def matches(self, dataset: str, months: Collection[str], *, has_token: bool) -> bool:
         """Whether a request that reads these months of the dataset is struck."""
         if (self.dataset is not None and self.dataset != dataset) or (self.without_token and has_token):
             return False
         return self.month is None or (set(months) == {self.month} if self.kind in TRANSPORT_KINDS else self.month in months)
-
-
-class Faults:
-    """The faults that wait for requests. Safe to use from several threads."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Fault] = []
-        self._lock = Lock()
-
-    def add(self, kind: str, **options: object) -> Fault:
-        """Lets a fault wait; `options` are the fields of `Fault`. ValueError or TypeError for one that does not exist."""
-        fault = Fault(kind=kind, **options)  # type: ignore[arg-type]
-        with self._lock:
-            self._waiting.append(fault)
-        return fault
-
-    def clear(self) -> None:
-        """Forgets every fault."""
-        with self._lock:
-            self._waiting.clear()
-
-    def waiting(self) -> tuple[Fault, ...]:
-        """The faults still to come, with the number of times that remains."""
-        return tuple(self._waiting)
-
-    def strike(self, dataset: str, months: Collection[str], *, has_token: bool) -> list[Fault]:
-        """The faults that strike this request; each is counted."""
-        with self._lock:
-            struck = [fault for fault in self._waiting if fault.matches(dataset, months, has_token=has_token)]
-            self._waiting = [
-                fault if fault not in struck or fault.times is None else replace(fault, times=fault.times - 1)
-                for fault in self._waiting
-                if fault not in struck or fault.times != 1
-            ]
-        return struck
 
 
 def spoil(dataset: Dataset, partitions: Sequence[Partition], fault: Fault) -> tuple[Dataset, list[Partition]]:

@@ -1,12 +1,13 @@
 """The portal behind the HTTP server: datasets, app tokens, counters; a request's parameters in, an answer out.
 
-Here belongs what the portal decides; SoQL is in `soql`, `binding` and `execution`, sockets are in `server`.
+Here belongs what the portal decides; SoQL is in `soql`, `binding` and `execution`, sockets are in the sandboxes' `server`.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
+from email.message import Message
 from email.utils import format_datetime
 from itertools import count
 from threading import Lock
@@ -14,25 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from mlops_assets.sandbox.faults import TRANSPORT_KINDS, Faults, refusal
+from mlops_assets.sandbox.server import Reply
 from mlops_assets.sandbox.socrata.binding import bind
 from mlops_assets.sandbox.socrata.evaluation import holds_for
 from mlops_assets.sandbox.socrata.execution import Answer, execute
-from mlops_assets.sandbox.socrata.faults import TRANSPORT_KINDS, Fault, Faults, spoil
+from mlops_assets.sandbox.socrata.faults import Fault, spoil
 from mlops_assets.sandbox.socrata.soql import parse_query
 from mlops_assets.sandbox.socrata.syntax import SoqlError
 from mlops_assets.sandbox.socrata.tables import Dataset, Partition, render_rows
 
 JSON_TYPE = "application/json;charset=utf-8"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An HTTP answer; `faults` are those of the transport that the server must play on it."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    faults: Sequence[Fault] = ()
 
 
 def error_reply(status: int, code: str, message: str, data: Mapping[str, object] | None = None) -> Reply:
@@ -46,8 +39,10 @@ def error_reply(status: int, code: str, message: str, data: Mapping[str, object]
 class Portal:
     """Answers queries over its datasets. `required_token` None lets everybody in. Safe to use from several threads."""
 
+    compresses = True
+
     def __init__(self, datasets: Mapping[str, Dataset], required_token: str | None = None) -> None:
-        self.faults = Faults()
+        self.faults = Faults(Fault)
         self._datasets = datasets
         self._required_token = required_token
         self._request_number = count()
@@ -66,6 +61,14 @@ class Portal:
         with self._lock:
             self._stats = {name: {"requests": 0, "rows": 0, "months": {}} for name in self._datasets}
 
+    def get(self, path: str, parameters: Mapping[str, str], headers: Message) -> Reply:
+        """The answer to a GET request for a dataset; the app token is a header or a parameter."""
+        if not (path.startswith("/resource/") and path.endswith(".json")):
+            return error_reply(404, "not_found", f"The sandbox serves nothing at {path}")
+        query = {name: value for name, value in parameters.items() if name != "$$app_token"}
+        token = parameters.get("$$app_token") or headers.get("X-App-Token")
+        return self.query(path.removeprefix("/resource/").removesuffix(".json"), query, token)
+
     def query(self, name: str, parameters: Mapping[str, str], token: str | None) -> Reply:
         """The answer to `GET /resource/<name>.json`."""
         if name not in self._datasets:
@@ -76,15 +79,15 @@ class Portal:
         dataset = self._datasets[name]
         partitions = list(dataset.partitions())
         touched = _touched_months(parameters, dataset, partitions)
-        struck = self.faults.strike(name, touched, has_token=token is not None)
+        struck = self.faults.strike(lambda fault: fault.matches(name, touched, has_token=token is not None))
         transport = [fault for fault in struck if fault.kind in TRANSPORT_KINDS]
         for fault in struck:
             if fault.kind not in TRANSPORT_KINDS:
                 dataset, partitions = spoil(dataset, partitions, fault)
-        refusal = next((fault for fault in transport if fault.kind == "status"), None)
-        if refusal is not None:
+        refusing = refusal(transport)
+        if refusing is not None:
             self._count(name, touched, None)
-            return replace(_refuse(refusal), faults=transport)
+            return replace(_refuse(refusing), faults=transport)
         try:
             reply, answer = self._answer(dataset, partitions, parameters)
         except SoqlError as error:
@@ -144,7 +147,7 @@ def _touched_months(parameters: Mapping[str, str], dataset: Dataset, partitions:
 def _refuse(fault: Fault) -> Reply:
     names = {429: "too_many_requests", 503: "service_unavailable"}
     reply = error_reply(fault.status, names.get(fault.status, "internal_error"), "The sandbox was asked to refuse this request")
-    return reply if fault.retry_after is None else replace(reply, headers={**reply.headers, "Retry-After": str(fault.retry_after)})
+    return replace(reply, headers={**reply.headers, **fault.headers})
 
 
 def _soql_error(error: SoqlError) -> Reply:

@@ -22,7 +22,16 @@ from mlops_assets.sandbox.socrata.tables import CRIME_TYPES, STATION_TYPES, Part
 
 CRIME_EXPORTS, STATION_EXPORTS = "crimes*", "police_stations*"
 SUFFIXES = (".csv", ".csv.gz", ".json")
+EXPECTED = (
+    "crimes*.csv or crimes*.csv.gz with the portal's titles (ID, Case Number, Date, ...), or crimes*.json, an array of SODA rows; "
+    "police_stations* in the same forms may stand beside them"
+)
 DATE_FORMATS = ("%m/%d/%Y %I:%M:%S %p", "%Y-%m-%dT%H:%M:%S")
+
+
+def export_files(folder: Path) -> list[Path]:
+    """The files of a folder that can be replayed."""
+    return [path for pattern in (CRIME_EXPORTS, STATION_EXPORTS) for path in _matching(folder, pattern)]
 
 
 class ReplayedCrimes:
@@ -34,10 +43,7 @@ class ReplayedCrimes:
     def __init__(self, folder: Path) -> None:
         exports = _read(folder, CRIME_EXPORTS, CRIME_TYPES)
         if exports is None:
-            raise FileNotFoundError(
-                f"{folder} holds nothing to replay: expected crimes*.csv or crimes*.csv.gz with the portal's titles (ID, Case Number, "
-                "Date, ...), or crimes*.json, an array of SODA rows; police_stations* in the same forms may stand beside them"
-            )
+            raise FileNotFoundError(f"{folder} holds no crimes to replay: expected {EXPECTED}")
         rows = _crime_rows(exports)
         months = pc.utf8_slice_codeunits(rows["date"], 0, 7).to_numpy()
         names, starts, sizes = np.unique(months, return_index=True, return_counts=True)
@@ -63,11 +69,15 @@ def _same(table: pa.Table) -> pa.Table:
 
 def _read(folder: Path, pattern: str, types: Mapping[str, str]) -> pa.Table | None:
     """Every export that matches, one below the other, with the portal's JSON names and text values."""
-    paths = sorted(path for path in folder.glob(pattern) if path.name.endswith(SUFFIXES))
+    paths = _matching(folder, pattern)
     if not paths:
         return None
     names = [name for name in types if not name.startswith(":") and name != "location"]
     return pa.concat_tables(_complete(_read_json(path) if path.suffix == ".json" else _read_csv(path), names) for path in paths)
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.glob(pattern) if path.name.endswith(SUFFIXES))
 
 
 def _complete(table: pa.Table, names: list[str]) -> pa.Table:

@@ -1,8 +1,5 @@
 """The sandbox over HTTP, through the client library of production."""
 
-import signal
-import subprocess
-import sys
 from datetime import date
 
 import pytest
@@ -187,18 +184,6 @@ def test_months_end_before_today() -> None:
 def test_the_sandbox_has_no_url_before_it_runs() -> None:
     with pytest.raises(RuntimeError, match="not running"):
         _ = SocrataSandbox(rows_per_month=10).url
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_serve_stops_on_a_signal(number: signal.Signals) -> None:
-    program = "from mlops_assets.sandbox.socrata import serve; serve(rows_per_month=10, ready=lambda url: print(url, flush=True))"
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        with requests.Session() as session:
-            assert session.get(f"{url}/_sandbox/stats", timeout=10).status_code == 200
-            process.send_signal(number)
-            assert process.wait(timeout=20) == 0
 
 
 def _arrests(client: Socrata) -> int:
