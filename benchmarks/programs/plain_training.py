@@ -17,7 +17,7 @@ prepare_process()
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME  # noqa: E402  # after the process is prepared, as in the lineage
 from mlops_assets.ml import registry  # noqa: E402
 from mlops_assets.ml.balance import balance  # noqa: E402
-from mlops_assets.ml.chain import compare_splits, metrics_frame, score, search_and_fit  # noqa: E402
+from mlops_assets.ml.chain import compare_splits, metrics_frame, raw_records, score, search_and_fit  # noqa: E402
 from mlops_assets.ml.encode import FeatureEncoder, feature_columns  # noqa: E402
 from mlops_assets.ml.figures import evaluation_figures  # noqa: E402
 from mlops_assets.ml.outliers import remove_outliers  # noqa: E402
@@ -28,6 +28,7 @@ from mlops_assets.ml.scale import FrameScaler  # noqa: E402
 from mlops_assets.ml.select import select_features  # noqa: E402
 from mlops_assets.ml.served import ServedModel  # noqa: E402
 from mlops_assets.ml.split import split  # noqa: E402
+from mlops_assets.ml.task import task_of  # noqa: E402
 from mlops_assets.ml.window import join_window  # noqa: E402
 from mlops_assets.settings import Settings  # noqa: E402
 from mlops_assets.storage.parquet import decode  # noqa: E402
@@ -54,8 +55,8 @@ def main() -> None:
     model, _ = search_and_fit(DOMAIN, DOMAIN.search, train=scaled, balanced=balanced, selected=selected)
 
     predictions, metrics = score(scaled_test, model, DOMAIN)
-    labels, probability = predictions[DOMAIN.target].to_numpy(), predictions["probability"].to_numpy()
-    evaluation_figures(labels, probability, model.threshold, model.importance)
+    labels, probabilities = predictions[DOMAIN.target].to_numpy(), task_of(DOMAIN).probabilities(predictions)
+    evaluation_figures(labels, probabilities, threshold=model.threshold, importance=model.importance, classes=DOMAIN.classes)
     compare_splits(train, test, metrics_frame(metrics), model, DOMAIN)
 
     client = registry.connect(Settings().tracking_uri)
@@ -64,7 +65,9 @@ def main() -> None:
     run = client.create_run(experiment.experiment_id)
     served = ServedModel(enricher=enricher, encoder=encoder, scaler=scaler, model=model, request=DOMAIN.request)
     provenance = Provenance("", months[-1].stem, "", "", "", split=DOMAIN.split.to_json(), metrics=metrics)
-    version, _ = register_challenger(client, DOMAIN, served, run_id=run.info.run_id, provenance=provenance)
+    version, _ = register_challenger(
+        client, DOMAIN, served, run_id=run.info.run_id, provenance=provenance, held_out=raw_records(test, DOMAIN)
+    )
     judge(client, DOMAIN, str(version.version), metrics, test)
     print(json.dumps(metrics))
 

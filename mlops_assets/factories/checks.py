@@ -16,8 +16,10 @@ from mlops_assets.storage.resource import LakeResource
 
 if TYPE_CHECKING:
     from pandas import DataFrame as Frame
+
+    from mlops_assets.ml.validation import Validation
 else:
-    Frame = Any
+    Frame = Validation = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,17 @@ class Finding:
     rows: int
     counts: dict[str, int] = field(default_factory=dict)
     text: str = ""
+
+
+def accepted(frame: Frame, validate: Callable[[Frame], Validation]) -> Finding:
+    """A validation as a finding."""
+    from mlops_assets.ml.validation import ValidationError
+
+    try:
+        validation = validate(frame)
+    except ValidationError as error:
+        return Finding(False, len(frame), {f"{failure.column}: {failure.check}": failure.count for failure in error.failures}, str(error))
+    return Finding(True, len(frame), {failure.check: failure.count for failure in validation.failures})
 
 
 def partition_check(

@@ -5,11 +5,14 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import Domain, Table
 from mlops_assets.partitions import partitions_of
+from mlops_assets.storage.io_managers import AS_PARTITIONS
+from mlops_assets.storage.table_io_manager import table_metadata
 
 FRAMES = "frames"
 ARTIFACTS = "artifacts"
+TABLES = "tables"
 
 Decorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
 
@@ -22,6 +25,11 @@ def asset_key(domain: Domain, stage: str) -> dg.AssetKey:
 def asset_in(domain: Domain, stage: str) -> dg.AssetIn:
     """The same partition of another stage."""
     return dg.AssetIn(key=asset_key(domain, stage))
+
+
+def partitions_in(domain: Domain, stage: str) -> dg.AssetIn:
+    """The same partitions of another stage, as a lazy mapping, however many there are."""
+    return dg.AssetIn(key=asset_key(domain, stage), metadata={AS_PARTITIONS: True})
 
 
 def common(domain: Domain, stage: str) -> dict[str, Any]:
@@ -44,6 +52,14 @@ def artifact_out(domain: Domain, stage: str, description: str) -> dg.AssetOut:
     return dg.AssetOut(key=key, io_manager_key=ARTIFACTS, description=description, kinds={"scikitlearn"}, **common(domain, stage))
 
 
+def table_out(domain: Domain, stage: str, table: Table, description: str) -> dg.AssetOut:
+    """An output of a multi-asset that is stored in a warehouse table."""
+    key, metadata = asset_key(domain, stage), table_metadata(table)
+    return dg.AssetOut(
+        key=key, io_manager_key=TABLES, description=description, kinds={"pandas", "table"}, metadata=metadata, **common(domain, stage)
+    )
+
+
 def frame_asset(domain: Domain, stage: str, description: str, kinds: Collection[str] = ("pandas", "parquet"), **options: Any) -> Decorator:
     """`@dg.asset` for a stage that is stored as Parquet; `options` are those of `dg.asset`."""
     return _asset(domain, stage, description, FRAMES, kinds, options)
@@ -52,6 +68,11 @@ def frame_asset(domain: Domain, stage: str, description: str, kinds: Collection[
 def artifact_asset(domain: Domain, stage: str, description: str, **options: Any) -> Decorator:
     """`@dg.asset` for a stage that is stored as a fitted artifact; `options` are those of `dg.asset`."""
     return _asset(domain, stage, description, ARTIFACTS, ("scikitlearn",), options)
+
+
+def table_asset(domain: Domain, stage: str, table: Table, description: str, **options: Any) -> Decorator:
+    """`@dg.asset` for a stage that is stored in a warehouse table; `options` are those of `dg.asset`."""
+    return _asset(domain, stage, description, TABLES, ("pandas", "table"), {"metadata": table_metadata(table), **options})
 
 
 def _asset(domain: Domain, stage: str, description: str, io_manager: str, kinds: Collection[str], options: dict[str, Any]) -> Decorator:

@@ -39,28 +39,41 @@ def column_lineage(upstream: dg.AssetKey, sources: Mapping[str, Sequence[str]]) 
 
 def report_trial(run: MlflowRun, trial: "Trial", metric: str) -> None:
     """A trial of the search as a nested MLflow run."""
-    with run.trial(trial.number, {"candidate": trial.candidate, **trial.params}, {"candidate": trial.candidate}) as metrics:
+    params = {"candidate": trial.candidate, "fitted_rows": trial.rows, **trial.params}
+    with run.trial(trial.number, params, {"candidate": trial.candidate}) as metrics:
         metrics.update(trial.metrics)
         metrics[f"validation_{metric}"] = trial.value
 
 
 def report_model(context: dg.AssetExecutionContext, run: MlflowRun, model: "FittedModel", result: "SearchResult", metric: str) -> None:
-    """The chosen candidate with its parameters, all trials, and the feature importance."""
+    """The chosen candidate with its parameters, the candidates side by side, all trials, and the feature importance."""
     import pandas as pd
 
-    run.log_params({"candidate": model.candidate, "threshold": model.threshold, **model.params})
+    from mlops_assets.ml.figures import candidates_figure
+
+    run.log_params({"candidate": model.candidate, "threshold": model.threshold, "fitted_rows": model.rows, **model.params})
     trials = pd.DataFrame(
-        [{"trial": t.number, "candidate": t.candidate, f"validation {metric}": t.value, **t.params} for t in result.trials]
+        [{"trial": t.number, "candidate": t.candidate, f"validation {metric}": t.value, "rows": t.rows, **t.params} for t in result.trials]
     )
     importance = pd.DataFrame(list(model.importance.items()), columns=["feature", "share of gain"]).head(20)
+    shown: dict[str, Any] = {}
+    if best := sorted(result.best_of_each, key=lambda trial: -trial.value):
+        run.log_metrics({f"validation_{metric}_{trial.candidate}": trial.value for trial in best})
+        figure = candidates_figure({trial.candidate: trial.value for trial in best}, metric)
+        run.log_figure_bytes("candidates", figure)
+        side_by_side = pd.DataFrame([{"candidate": t.candidate, "trial": t.number, "rows": t.rows, **t.metrics} for t in best])
+        shown = {"candidates": table(side_by_side), "candidates_chart": picture(figure, "candidates")}
+    if len(importance):
+        shown["importance"] = table(importance)
     context.add_output_metadata(
         {
             "candidate": model.candidate,
             "params": dict(model.params),
             "threshold": model.threshold,
+            "fitted_rows": model.rows,
             "features": len(model.columns),
             "trials": table(trials),
-            "importance": table(importance),
+            **shown,
             "mlflow_run": dg.MetadataValue.url(run.url),
         }
     )
@@ -76,9 +89,14 @@ def report_evaluation(
 ) -> None:
     """Metrics and pictures, in Dagster and in MLflow."""
     from mlops_assets.ml.figures import evaluation_figures
+    from mlops_assets.ml.task import task_of
 
     figures = evaluation_figures(
-        predictions[domain.target].to_numpy(), predictions["probability"].to_numpy(), model.threshold, model.importance
+        predictions[domain.target].to_numpy(),
+        task_of(domain).probabilities(predictions),
+        threshold=model.threshold,
+        importance=model.importance,
+        classes=domain.classes,
     )
     run.log_metrics({f"test_{name}": value for name, value in metrics.items()})
     for name, png in figures.items():

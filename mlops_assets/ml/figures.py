@@ -4,7 +4,7 @@ The same input gives the same bytes: drawn without pyplot's global state, and wi
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,30 +12,61 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from PIL import Image
-from sklearn.metrics import precision_recall_curve
+from sklearn.metrics import confusion_matrix, precision_recall_curve
 
-from mlops_assets.ml.evaluate import binary_metrics, calibration_points
+from mlops_assets.ml.evaluate import binary_metrics, calibration_points, confidence_points, multiclass_metrics
 
 INK, ACCENT, MUTED = "#222222", "#1f5fa8", "#9a9a9a"
 DPI = 100
 COLOURS = 64
 SHOWN_FEATURES = 20
 SHOWN_POINTS = 1000
+FEW_CLASSES = 3
 
 
-def evaluation_figures(y: np.ndarray, probability: np.ndarray, threshold: float, importance: Mapping[str, float]) -> dict[str, bytes]:
-    """PNG pictures by name: pr_curve, calibration, confusion_matrix, feature_importance.
+def evaluation_figures(
+    labels: np.ndarray, probabilities: np.ndarray, *, threshold: float, importance: Mapping[str, float], classes: Mapping[int, str]
+) -> dict[str, bytes]:
+    """PNG pictures by name, of labels [n] and probabilities float64[n, classes]; `classes` has their names, none for yes and no.
 
-    `y` 0/1 [n], `probability` of the positive class float[n], `threshold` from which on a row counts as positive, `importance` by
-    feature, which must not be empty. Raises ValueError as `binary_metrics` does.
+    calibration, confusion_matrix, feature_importance where there is `importance` by feature, and pr_curve of a binary model, whose
+    rows count as positive from `threshold` on, or class_f1 of a multiclass one. Raises ValueError as the metrics do.
     """
-    labels, scores = np.asarray(y).astype(bool), np.asarray(probability, dtype=np.float64)
+    figures = _multiclass_figures(labels, probabilities, classes) if classes else _binary_figures(labels, probabilities[:, 1], threshold)
+    return figures | ({"feature_importance": _feature_importance(importance)} if importance else {})
+
+
+def candidates_figure(values: Mapping[str, float], metric: str) -> bytes:
+    """A PNG bar chart of what the best trial of every candidate reached, best first; `values` by candidate, not empty."""
+    ordered = dict(sorted(values.items(), key=lambda item: -item[1]))
+    return _bars(ordered, "Candidates", "best trial of each, on validation rows", metric)
+
+
+def _binary_figures(y: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, bytes]:
+    labels = np.asarray(y).astype(bool)
     metrics = binary_metrics(labels, scores, threshold)
+    counts = confusion_matrix(labels, scores >= threshold)
     return {
         "pr_curve": _pr_curve(labels, scores, threshold, metrics),
-        "calibration": _calibration(labels, scores, metrics),
-        "confusion_matrix": _confusion_matrix(labels, scores >= threshold, threshold, metrics),
-        "feature_importance": _feature_importance(importance),
+        "calibration": _calibration(
+            *calibration_points(labels, scores), f"Brier score {metrics['brier']:.3f}", "Observed share of positives"
+        ),
+        "confusion_matrix": _confusion_matrix(counts, ("negative", "positive"), f"threshold {threshold:.3f}, MCC {metrics['mcc']:.3f}"),
+    }
+
+
+def _multiclass_figures(labels: np.ndarray, probabilities: np.ndarray, classes: Mapping[int, str]) -> dict[str, bytes]:
+    codes = sorted(classes)
+    metrics = multiclass_metrics(labels, probabilities, codes)
+    counts = confusion_matrix(labels, np.asarray(codes)[probabilities.argmax(axis=1)], labels=codes)
+    scores = {classes[code]: metrics[f"f1_{code}"] for code in codes}
+    points = confidence_points(labels, probabilities, codes)
+    return {
+        "calibration": _calibration(*points, f"log loss {metrics['log_loss']:.3f}", "Share of right answers"),
+        "confusion_matrix": _confusion_matrix(
+            counts, [classes[code] for code in codes], f"accuracy {metrics['accuracy']:.3f}, MCC {metrics['mcc']:.3f}"
+        ),
+        "class_f1": _bars(scores, "F1 by class", f"macro {metrics['macro_f1']:.3f}", "F1"),
     }
 
 
@@ -52,38 +83,51 @@ def _pr_curve(labels: np.ndarray, scores: np.ndarray, threshold: float, metrics:
     return _png(figure)
 
 
-def _calibration(labels: np.ndarray, scores: np.ndarray, metrics: Mapping[str, float]) -> bytes:
-    predicted, observed = calibration_points(labels, scores)
-    figure, axes = _figure("Calibration", f"Brier score {metrics['brier']:.3f}")
+def _calibration(predicted: np.ndarray, observed: np.ndarray, subtitle: str, meaning: str) -> bytes:
+    figure, axes = _figure("Calibration", subtitle)
     axes.plot((0, 1), (0, 1), color=MUTED, linestyle="--", label="perfect")
     axes.plot(predicted, observed, "o-", color=ACCENT, linewidth=2, markersize=6, clip_on=False, label="model")
-    axes.set(xlabel="Mean predicted probability", ylabel="Observed share of positives", xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="Mean predicted probability", ylabel=meaning, xlim=(0, 1), ylim=(0, 1))
     axes.legend(loc="upper left", frameon=False)
     return _png(figure)
 
 
-def _confusion_matrix(labels: np.ndarray, predicted: np.ndarray, threshold: float, metrics: Mapping[str, float]) -> bytes:
-    counts = np.array([[(labels == actual)[predicted == guess].sum() for guess in (False, True)] for actual in (False, True)])
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    figure, axes = _figure("Confusion matrix", f"threshold {threshold:.3f}, MCC {metrics['mcc']:.3f}")
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+def _confusion_matrix(counts: np.ndarray, names: Sequence[str], subtitle: str) -> bytes:
+    """Rows are actual classes, columns predicted ones; a class without rows has an empty row."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    few = len(names) <= FEW_CLASSES
+    figure, axes = _figure("Confusion matrix", subtitle, height=4.8 if few else 2 + 0.55 * len(names))
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal" if few else "auto")
     for (row, column), count in np.ndenumerate(counts):
         share = shares[row, column]
         text = f"{count:,}\n{share:.1%}"
-        axes.text(column, row, text, ha="center", va="center", fontsize=14, color="white" if share > 0.5 else INK)
-    names = ("negative", "positive")
+        axes.text(column, row, text, ha="center", va="center", fontsize=14 if few else 7, color="white" if share > 0.5 else INK)
     axes.set(xlabel="Predicted (shares of the actual class)", ylabel="Actual")
-    axes.set_xticks((0, 1), names)
-    axes.set_yticks((0, 1), names, rotation=90, va="center")
-    axes.tick_params(length=0)
+    axes.set_xticks(range(len(names)), names, rotation=0 if few else 30, ha="center" if few else "right")
+    axes.set_yticks(range(len(names)), names, rotation=90 if few else 0, va="center")
+    axes.tick_params(length=0, labelsize=10 if few else 8)
     axes.spines[:].set_visible(False)
     axes.grid(visible=False)
     return _png(figure)
 
 
+def _bars(values: Mapping[str, float], title: str, subtitle: str, meaning: str) -> bytes:
+    """Horizontal bars between 0 and 1, the first on top."""
+    figure, axes = _figure(title, subtitle, height=1.4 + 0.36 * len(values))
+    bars = axes.barh(list(values), list(values.values()), color=ACCENT, height=0.7)
+    axes.invert_yaxis()
+    axes.bar_label(bars, [f"{value:.3f}" for value in values.values()], padding=3, fontsize=9, color=INK)
+    # Room for the numbers.
+    axes.set(xlabel=meaning, xlim=(min(0, *values.values()), 1.12))
+    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    return _png(figure)
+
+
 def _feature_importance(importance: Mapping[str, float]) -> bytes:
     greatest = sorted(importance.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_FEATURES]
-    subtitle = f"the first {len(greatest)} of {len(importance)}" if len(greatest) < len(importance) else "share of the gain"
+    subtitle = f"the first {len(greatest)} of {len(importance)}" if len(greatest) < len(importance) else "shares of the whole"
     figure, axes = _figure("Feature importance", subtitle, height=1.4 + 0.22 * len(greatest))
     names, shares = [name for name, _ in greatest], [share for _, share in greatest]
     bars = axes.barh(names, shares, color=ACCENT, height=0.7)
@@ -91,7 +135,7 @@ def _feature_importance(importance: Mapping[str, float]) -> bytes:
     axes.margins(y=0.01)
     axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
     axes.bar_label(bars, [f"{share:.1%}" for share in shares], padding=3, fontsize=8, color=INK)
-    axes.set(xlabel="Share of the gain", xlim=(0, 1.15 * max(shares) or 1))
+    axes.set(xlabel="Share", xlim=(0, 1.15 * max(shares) or 1))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", labelsize=8, length=0)
     return _png(figure)

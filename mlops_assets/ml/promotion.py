@@ -15,7 +15,12 @@ class Decision:
 
 
 def decide(challenger: Mapping[str, float], champion: Mapping[str, float] | None, gates: Gates) -> Decision:
-    """Promote if every absolute gate is reached and, where there is a champion, the gate metric is strictly better than its."""
+    """Promote if every absolute gate is reached and, where there is a champion, the gate metric is strictly better than its.
+
+    ValueError if the gates ask for a metric that the task does not have.
+    """
+    if unknown := {gates.metric, *gates.minimum}.difference(challenger):
+        raise ValueError(f"gates ask for metrics that there are not: {', '.join(sorted(unknown))}; there are: {', '.join(challenger)}")
     # NaN reaches no gate, so the comparison is not turned round.
     missed = {metric: minimum for metric, minimum in gates.minimum.items() if not challenger[metric] >= minimum}
     if missed:

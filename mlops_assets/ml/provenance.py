@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 METRIC = "metric."
 UPSTREAM = "data_version."
 
-LIBRARIES = ("numpy", "pandas", "pyarrow", "pyproj", "scikit-learn", "scipy", "skops", "xgboost", "xgboost-cpu")
+LIBRARIES = ("numpy", "onnxruntime", "pandas", "pyarrow", "pyproj", "scikit-learn", "scipy", "skops", "xgboost", "xgboost-cpu")
 """Distributions that prediction may need; of the two builds of xgboost one is installed."""
 
 
@@ -38,6 +39,14 @@ class Provenance:
     upstream: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Asset (`domain/stage`) -> partition -> data version."""
     library_versions: Mapping[str, str] = field(default_factory=library_versions)
+    candidate: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """The candidate's parameters; values as JSON has them."""
+    threshold: float = 0.0
+    features: tuple[str, ...] = ()
+    """The encoded columns that the classifier reads, in its order."""
+    serving_engine: str = ""
+    """`onnx`, or `native: ` and why the fitted model itself answers."""
 
     def to_tags(self) -> dict[str, str]:
         """One tag for each simple field, each metric (`metric.<name>`) and each upstream partition (`data_version.<asset>.<partition>`)."""
@@ -48,6 +57,11 @@ class Provenance:
             "git_commit": self.git_commit,
             "fingerprint": self.fingerprint,
             "split": self.split,
+            "candidate": self.candidate,
+            "params": json.dumps(dict(self.params), sort_keys=True),
+            "threshold": repr(self.threshold),
+            "features": json.dumps(self.features),
+            "serving_engine": self.serving_engine,
             "library_versions": json.dumps(dict(self.library_versions), sort_keys=True),
             **{f"{METRIC}{name}": repr(float(value)) for name, value in self.metrics.items()},
             **{upstream_tag(asset, key): found for asset, keys in self.upstream.items() for key, found in keys.items()},
@@ -68,6 +82,11 @@ class Provenance:
             git_commit=tags.get("git_commit", ""),
             fingerprint=tags.get("fingerprint", ""),
             split=tags.get("split", ""),
+            candidate=tags.get("candidate", ""),
+            params=json.loads(tags.get("params", "{}")),
+            threshold=float(tags.get("threshold", "0")),
+            features=tuple(json.loads(tags.get("features", "[]"))),
+            serving_engine=tags.get("serving_engine", ""),
             metrics={tag.removeprefix(METRIC): float(value) for tag, value in tags.items() if tag.startswith(METRIC)},
             upstream=upstream,
             library_versions=json.loads(tags.get("library_versions", "{}")),

@@ -15,7 +15,7 @@ from mlops_assets.ml.served import ServedModel
 
 
 class ServedPythonModel(PythonModel):
-    """Raw records in; probability and label out."""
+    """Raw records in; labels and probabilities out."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Loads the archive that was logged beside this file."""

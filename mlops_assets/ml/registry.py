@@ -1,15 +1,16 @@
-"""The model registry: log a served model, register it with its provenance, name it by alias, find it again. MLflow client in, version out.
+"""The model registry: register a logged model with its provenance, name it by alias, find it again, load it. MLflow client in, version out.
 
-Lineage and serving share this module. It knows MLflow and models, and nothing of orchestration. The only module here that imports mlflow,
-apart from `pyfunc.py`, which MLflow itself runs.
+Lineage and serving share this module. It knows MLflow and models, and nothing of orchestration. Only `logged_model`, which puts models
+where this one finds them, and `pyfunc.py`, which MLflow itself runs, import mlflow as well.
 """
 
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -27,17 +28,11 @@ os.environ.update(
 )
 
 import mlflow
-import pandas as pd
 from filelock import FileLock
 from mlflow import MlflowClient, MlflowException
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.models import Model, ModelSignature
-from mlflow.models.model import ModelInfo
-from mlflow.types import ColSpec, Schema
-from mlflow.types.schema import AnyType
 
-from mlops_assets.domain import RequestField
-from mlops_assets.ml.provenance import Provenance, library_versions, upstream_tag
+from mlops_assets.ml.provenance import Provenance, upstream_tag
 
 if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
@@ -50,7 +45,9 @@ for _logger in ("mlflow", "alembic"):
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 
-PACKAGE = Path(__file__).resolve().parent.parent
+ARTIFACTS = "artifacts"
+"""Where MLflow puts a Python model's files."""
+
 SQLITE = "sqlite:///"
 PAGE = 1000
 
@@ -65,6 +62,8 @@ class Trace:
     run_id: str
     """The MLflow run that logged the model."""
     provenance: Provenance
+    created_at: datetime
+    """When it was registered, UTC: the end of its training."""
 
 
 def connect(tracking_uri: str) -> MlflowClient:
@@ -102,53 +101,6 @@ def create_experiment(client: MlflowClient, name: str, artifact_location: str | 
         # Without the tag MLflow's UI takes the experiment for one of language models.
         tags = {"mlflow.experimentKind": "custom_model_development"}
         _unless_it_exists(lambda: client.create_experiment(name, artifact_location=artifact_location, tags=tags))
-
-
-def log_served_model(served: "ServedModel", *, run_id: str, request: Sequence[RequestField], name: str = "model") -> ModelInfo:
-    """Logs the model under the run as a pyfunc model that takes raw records; `model_uri` of the answer is what `register` takes.
-
-    Logged with it: the signature, an example record, exact versions of the libraries, and the code of this package, so that
-    `mlflow models serve` needs nothing else. Raises what `predict` raises if the model cannot score its own example.
-    """
-    from mlops_assets.ml.persistence import dumps  # skops imports all of scikit-learn, which looking up versions does not need
-
-    example = pd.DataFrame([{item.name: item.example for item in request}])
-    served.predict(example)
-    archive_bytes = dumps(served)
-    client = MlflowClient()
-    experiment_id = client.get_run(run_id).info.experiment_id  # without an active run MLflow would take the default experiment
-    model = client.create_logged_model(experiment_id, name, source_run_id=run_id)
-    with TemporaryDirectory() as folder:
-        archive = Path(folder) / "served.skops"
-        archive.write_bytes(archive_bytes)
-        logged: ModelInfo = Model.log(
-            artifact_path=None,
-            name=name,
-            flavor=_pyfunc(),
-            run_id=run_id,
-            model_id=model.model_id,
-            python_model=str(PACKAGE / "ml" / "pyfunc.py"),
-            artifacts={"served": str(archive)},
-            code_paths=[str(PACKAGE)],
-            pip_requirements=[f"{library}=={installed}" for library, installed in library_versions().items()],
-            signature=model_signature(request),
-            input_example=example,
-        )
-    return logged
-
-
-def model_signature(request: Sequence[RequestField]) -> ModelSignature:
-    """The raw record in; probability (double) and label (boolean) out.
-
-    MLflow refuses nulls in booleans, and in text when a whole column is null; so an optional field may be anything, and the model itself
-    refuses what it cannot read.
-    """
-    inputs = Schema([ColSpec(_column_type(item), item.name, required=item.required) for item in request])
-    return ModelSignature(inputs=inputs, outputs=Schema([ColSpec("double", "probability"), ColSpec("boolean", "label")]))
-
-
-def _column_type(item: RequestField) -> str | AnyType:
-    return item.type if item.required else AnyType()  # type: ignore[no-untyped-call]  # mlflow does not annotate it
 
 
 def register(
@@ -199,7 +151,7 @@ def resolve(client: MlflowClient, reference: str) -> ModelVersion:
 
 def load(model_uri: str) -> "PyFuncModel":
     """The pyfunc model at `models:/name@alias`, `models:/name/3` or `models:/<model id>` of the process's default registry."""
-    model: PyFuncModel = _pyfunc().load_model(model_uri)
+    model: PyFuncModel = pyfunc().load_model(model_uri)
     return model
 
 
@@ -210,10 +162,50 @@ def load_served(model_uri: str) -> "ServedModel":
     return served
 
 
+def load_for_serving(model_uri: str) -> "ServedModel":
+    """The model at `models:/name/3` (or as `load`), its estimator run by ONNX Runtime where that was attached when it was registered.
+
+    Then the estimator that was fitted is not read at all. MLflow's pyfunc never is.
+    """
+    from mlops_assets.ml.model_files import from_model_files
+
+    with _imports_of_mlflow():
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        store = get_artifact_repository(model_uri)
+    names = {Path(item.path).name for item in store.list_artifacts(ARTIFACTS)}
+    with TemporaryDirectory() as into:
+
+        def content(name: str) -> bytes:
+            return Path(store.download_artifacts(f"{ARTIFACTS}/{name}", into)).read_bytes()  # type: ignore[no-untyped-call]
+
+        return from_model_files(names, content)
+
+
 def trace(client: MlflowClient, reference: str) -> Trace:
     """From a version back to its run, its code and every upstream partition. LookupError as `resolve`."""
     found = resolve(client, reference)
-    return Trace(found.name, int(found.version), tuple(sorted(found.aliases)), found.run_id or "", Provenance.from_tags(found.tags))
+    return _trace(found, found.aliases)
+
+
+def history(client: MlflowClient, name: str) -> list[Trace]:
+    """Every version of `name`, newest first; none without such a model."""
+    found = versions(client, name)
+    aliases: dict[str, list[str]] = {}
+    for alias, number in client.get_registered_model(name).aliases.items() if found else ():
+        aliases.setdefault(str(number), []).append(alias)
+    return [_trace(version, aliases.get(str(version.version), [])) for version in reversed(found)]
+
+
+def _trace(version: ModelVersion, aliases: Iterable[str]) -> Trace:
+    return Trace(
+        name=version.name,
+        version=int(version.version),
+        aliases=tuple(sorted(aliases)),
+        run_id=version.run_id or "",
+        provenance=Provenance.from_tags(version.tags),
+        created_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
+    )
 
 
 def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
@@ -232,7 +224,8 @@ def versions_with_fingerprint(client: MlflowClient, name: str, fingerprint: str)
     return sorted(found, key=lambda item: int(item.version))
 
 
-def _pyfunc() -> ModuleType:
+def pyfunc() -> ModuleType:
+    """`mlflow.pyfunc`, imported when it is needed: it takes seconds."""
     with _imports_of_mlflow():
         from mlflow.pyfunc import model  # noqa: F401  # loads what mlflow.pyfunc puts off
     return mlflow.pyfunc

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 from mlflow import MlflowClient
@@ -10,12 +11,14 @@ from mlflow.entities.model_registry import ModelVersion
 from mlops_assets.domain import Domain
 from mlops_assets.ml import registry
 from mlops_assets.ml.chain import raw_records
-from mlops_assets.ml.evaluate import binary_metrics
+from mlops_assets.ml.engine import choose_engine
+from mlops_assets.ml.logged_model import log_served_model
 from mlops_assets.ml.persistence import content_hash, dumps
 from mlops_assets.ml.promotion import Decision, decide
 from mlops_assets.ml.provenance import Provenance
 from mlops_assets.ml.served import ServedModel
 from mlops_assets.ml.split import split_of
+from mlops_assets.ml.task import task_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,26 +35,45 @@ class Verdict:
 
 
 def register_challenger(
-    client: MlflowClient, domain: Domain, served: ServedModel, *, run_id: str, provenance: Provenance
+    client: MlflowClient, domain: Domain, served: ServedModel, *, run_id: str, provenance: Provenance, held_out: pd.DataFrame
 ) -> tuple[ModelVersion, bool]:
     """The version of this model, with the alias `challenger`, and whether it is new.
 
     A version with the same fitted state from the same upstream data versions is kept as it is, if it still loads: registering twice
-    changes nothing. Of two runs that register the same at the same time the later one takes its own version back.
+    changes nothing. Of two runs that register the same at the same time the later one takes its own version back. `held_out` are raw
+    records that took no part in fitting; on them the engine is chosen that serves the version. Fingerprint, engine and what the model
+    says of itself are added to `provenance`.
     """
+    name = domain.model_name
     lineage = repr(sorted((asset, sorted(keys.items())) for asset, keys in provenance.upstream.items()))
-    provenance = replace(provenance, fingerprint=content_hash(dumps(served) + lineage.encode()))
-    version = _loadable_version(client, domain.name, provenance.fingerprint)
+    fingerprint = content_hash(dumps(served) + lineage.encode())
+    version = _loadable_version(client, name, fingerprint)
     is_new = version is None
     if version is None:
-        logged = registry.log_served_model(served, run_id=run_id, request=domain.request)
-        own = registry.register(client, domain.name, logged.model_uri, run_id=run_id, provenance=provenance, description=domain.description)
-        version = _loadable_version(client, domain.name, provenance.fingerprint) or own
+        engine = choose_engine(served, held_out)
+        logged = log_served_model(served, run_id=run_id, request=domain.request, engine=engine)
+        own = registry.register(
+            client,
+            name,
+            logged.model_uri,
+            run_id=run_id,
+            provenance=replace(described(provenance, served), fingerprint=fingerprint, serving_engine=engine.name),
+            description=domain.description,
+        )
+        version = _loadable_version(client, name, fingerprint) or own
         if version.version != own.version:
-            client.delete_model_version(domain.name, own.version)
+            client.delete_model_version(name, own.version)
             is_new = False
-    registry.set_alias(client, domain.name, registry.CHALLENGER, version.version)
+    registry.set_alias(client, name, registry.CHALLENGER, version.version)
     return version, is_new
+
+
+def described(provenance: Provenance, served: ServedModel) -> Provenance:
+    """The provenance with what the fitted model says of itself."""
+    model: Any = served.model
+    return replace(
+        provenance, candidate=model.candidate, params=model.params, threshold=float(model.threshold), features=tuple(model.columns)
+    )
 
 
 def _loadable_version(client: MlflowClient, name: str, fingerprint: str) -> ModelVersion | None:
@@ -71,7 +93,7 @@ def judge(client: MlflowClient, domain: Domain, version: str, challenger: dict[s
 
     `challenger` holds the version's metrics on `test`, which is the split's test rows. RuntimeError if the champion cannot be loaded.
     """
-    present = registry.by_alias(client, domain.name, registry.CHAMPION)
+    present = registry.by_alias(client, domain.model_name, registry.CHAMPION)
     if present is None:
         return Verdict(version, decide(challenger, None, domain.gates), challenger, None, None)
     champion_version = str(present.version)
@@ -89,12 +111,13 @@ def judge(client: MlflowClient, domain: Domain, version: str, challenger: dict[s
 
 
 def _metrics_of(domain: Domain, version: str, test: pd.DataFrame) -> dict[str, float]:
+    task = task_of(domain)
     try:
-        served = registry.load_served(f"models:/{domain.name}/{version}")
+        served = registry.load_served(f"models:/{domain.model_name}/{version}")
+        probabilities = task.probabilities(served.predict(raw_records(test, domain)))
     except Exception as error:
         raise RuntimeError(
-            f"the champion {domain.name} version {version} cannot be loaded, so nothing can be compared with it: {error}. "
+            f"the champion {domain.model_name} version {version} cannot be loaded and asked, so nothing can be compared with it: {error}. "
             f"Restore its artifacts, or give @champion to a version that loads."
         ) from error
-    probability = served.predict(raw_records(test, domain))["probability"]
-    return binary_metrics(test[domain.target].to_numpy(), probability.to_numpy(), served.model.threshold)
+    return task.metrics(task.labels(test[domain.target]), probabilities, served.model.threshold)

@@ -17,13 +17,12 @@ from mlops_assets.domain import Balance, Candidate, Features, Range, Search, Sel
 from mlops_assets.ml.balance import balance as balance_rows
 from mlops_assets.ml.encode import feature_columns
 from mlops_assets.ml.estimators import ESTIMATORS
-from mlops_assets.ml.evaluate import HIGHER_IS_BETTER, best_threshold, binary_metrics
 from mlops_assets.ml.select import select_features
+from mlops_assets.ml.split import stratified_mask
+from mlops_assets.ml.task import Task
 from mlops_assets.ml.train import class_counts, fit_candidate
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,11 @@ class Trial:
     value: float
     """The metric of the search."""
     threshold: float
-    """Where Matthews' correlation is greatest on the validation rows."""
+    """The one that suits the validation rows best."""
     metrics: Mapping[str, float]
-    """`binary_metrics` at that threshold."""
+    """The task's metrics on the validation rows, at that threshold."""
+    rows: int
+    """How many rows it was fitted on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,20 @@ class SearchResult:
     threshold: float
     trials: tuple[Trial, ...]
 
+    @property
+    def best_of_each(self) -> tuple[Trial, ...]:
+        """The best trial of every candidate that was tried, the earlier among equals, in the order of the candidates' first trials."""
+        best: dict[str, Trial] = {}
+        for trial in self.trials:
+            if trial.candidate not in best or trial.value > best[trial.candidate].value:
+                best[trial.candidate] = trial
+        return tuple(best.values())
+
 
 def search(
     train: pd.DataFrame,
     *,
+    task: Task,
     target: str,
     features: Features,
     candidates: Sequence[Candidate],
@@ -66,35 +77,38 @@ def search(
     """Try candidates and parameters on the scaled training rows; the same input gives the same result.
 
     The first trials are the candidates with their own parameters, in order; the others are proposed by Optuna's TPE from the
-    candidates' spaces. A stratified share of the rows is held back and judges every trial: real rows, of which balancing and selecting
-    see nothing, and in whose cross-fitted target encodings their own targets have no part. `on_trial` is called after each trial. The
-    best value wins, the earlier trial among equals.
+    candidates' spaces. With `search.each` that is so for one candidate after the other; one without a space has one trial. A stratified
+    share of the rows is held back and judges every trial: real rows, of which balancing and selecting see nothing, and in whose
+    cross-fitted target encodings their own targets have no part. `on_trial` is called after each trial. The best value wins, the
+    earlier trial among equals.
 
-    With `search.trials == 0` nothing is fitted: the first candidate as it stands, threshold 0.5.
+    With `search.trials == 0` nothing is fitted: the first candidate as it stands, with the task's default threshold.
     Raises ValueError, before anything is fitted, for one class, too few rows of a class, and a search that cannot be carried out.
     """
-    _require_searchable(candidates, search)
+    _require_searchable(candidates, search, task)
     labels = train[target].to_numpy(dtype=np.int8)
     counts = class_counts(labels, target)
     if search.trials == 0:
-        return SearchResult(candidates[0].name, dict(candidates[0].params), None, DEFAULT_THRESHOLD, ())
+        return SearchResult(candidates[0].name, dict(candidates[0].params), None, task.default_threshold, ())
     _require_rows(counts, target, candidates, balance, search)
-    held_back = _stratified_mask(labels, search.validation_share, search.seed)
-    holdout = _Holdout(train[~held_back], train[held_back], target, features, balance, selection)
+    wanted = {label: _held_back(rows, search.validation_share) for label, rows in counts.items()}
+    held_back = stratified_mask(labels, wanted, search.seed)
+    holdout = _Holdout(train[~held_back], train[held_back], task, target, features, balance, selection)
 
     trials: list[Trial] = []
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    proposals = _Proposals(candidates, search.seed)
-    for number in range(search.trials):
-        proposal = proposals.next()
-        if proposal is None:
-            break
-        trial = holdout.judge(number, *proposal, search)
-        proposals.learn(trial.value)
-        trials.append(trial)
-        logger.info("trial %d: candidate %s, %s %.4f", number, trial.candidate, search.metric, trial.value)
-        if on_trial:
-            on_trial(trial)
+    for considered in [[candidate] for candidate in candidates] if search.each else [candidates]:
+        proposals = _Proposals(considered, search.seed)
+        for _ in range(search.trials):
+            proposal = proposals.next()
+            if proposal is None:
+                break
+            trial = holdout.judge(len(trials), *proposal, search)
+            proposals.learn(trial.value)
+            trials.append(trial)
+            logger.info("trial %d: candidate %s on %d rows, %s %.4f", trial.number, trial.candidate, trial.rows, search.metric, trial.value)
+            if on_trial:
+                on_trial(trial)
     best = max(trials, key=lambda trial: trial.value)
     return SearchResult(best.candidate, best.params, best.value, best.threshold, tuple(trials))
 
@@ -154,6 +168,7 @@ class _Holdout:
 
     fit: pd.DataFrame
     validation: pd.DataFrame
+    task: Task
     target: str
     features: Features
     balance: Balance
@@ -178,12 +193,13 @@ class _Holdout:
             target=self.target,
             features=self.features,
             seed=search.seed,
-            threshold=DEFAULT_THRESHOLD,
+            threshold=self.task.default_threshold,
+            classes=self.task.classes,
         )
-        labels, probability = self.validation[self.target].to_numpy(), model.predict_probability(self.validation)
-        threshold = best_threshold(labels, probability)
-        metrics = binary_metrics(labels, probability, threshold)
-        return Trial(number, candidate.name, dict(params), metrics[search.metric], threshold, metrics)
+        labels, probabilities = self.task.labels(self.validation[self.target]), model.predict_probabilities(self.validation)
+        threshold = self.task.best_threshold(labels, probabilities)
+        metrics = self.task.metrics(labels, probabilities, threshold)
+        return Trial(number, candidate.name, dict(params), metrics[search.metric], threshold, metrics, model.rows)
 
 
 def _parameter(candidate: Candidate, name: str) -> str:
@@ -195,21 +211,12 @@ def _contains(limits: Range, value: float | None) -> bool:
     return value is not None and limits.low <= value <= limits.high
 
 
-def _stratified_mask(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """bool[n]: a random `share` of the rows of each class, at least one."""
-    generator = np.random.default_rng(seed)
-    mask = np.zeros(len(labels), dtype=bool)
-    for label in np.unique(labels):
-        rows = generator.permutation(np.flatnonzero(labels == label))
-        mask[rows[: _held_back(len(rows), share)]] = True
-    return mask
-
-
 def _held_back(rows: int, share: float) -> int:
+    """How many rows of a class judge the trials."""
     return max(1, round(share * rows))
 
 
-def _require_searchable(candidates: Sequence[Candidate], search: Search) -> None:
+def _require_searchable(candidates: Sequence[Candidate], search: Search, task: Task) -> None:
     if not candidates:
         raise ValueError("a search needs a candidate")
     names = [candidate.name for candidate in candidates]
@@ -217,12 +224,12 @@ def _require_searchable(candidates: Sequence[Candidate], search: Search) -> None
         raise ValueError(f"candidates share a name: {', '.join(names)}")
     if unknown := [candidate.estimator for candidate in candidates if candidate.estimator not in ESTIMATORS]:
         raise ValueError(f"there is no estimator {unknown[0]!r}; there are: {', '.join(ESTIMATORS)}")
-    if search.metric not in HIGHER_IS_BETTER:
-        raise ValueError(f"a search cannot maximise {search.metric!r}; it can: {', '.join(HIGHER_IS_BETTER)}")
+    if search.metric not in task.metric_names:
+        raise ValueError(f"a search cannot maximise {search.metric!r}; it can: {', '.join(task.metric_names)}")
 
 
 def _require_rows(counts: Mapping[int, int], target: str, candidates: Sequence[Candidate], balance: Balance, search: Search) -> None:
-    """Both parts need rows of each class, and balancing joins a minority row with `neighbours` others."""
+    """Both parts need rows of each class there is, and balancing joins a minority row with `neighbours` others."""
     resampled = any(candidate.balance or candidate.select for candidate in candidates)
     needed = balance.neighbours + 1 if resampled else 1
     for label, rows in counts.items():

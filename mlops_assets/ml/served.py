@@ -1,154 +1,165 @@
 """The whole way from raw records to predictions as one fitted object: what is registered, and what serving and scoring call.
 
-Here belong the reading of records and the order of the stages. How a stage works is its own module's business.
+Here belongs the order of the stages. How records are read is `request`'s business, how a stage works its own module's.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pandas as pd
 
-from mlops_assets.domain import FieldType, RequestField
+from mlops_assets.domain import RequestField
+from mlops_assets.ml.encode import FeatureEncoder
+from mlops_assets.ml.request import Field, InvalidRecordsError, Problem, RequestReader
+from mlops_assets.ml.scale import FrameScaler
+from mlops_assets.ml.task import Binary, Multiclass, Task
 
-DTYPES: Mapping[FieldType, Any] = {"string": "string[pyarrow]", "boolean": "boolean", "long": "Int64", "double": "Float64"}
-"""How each type of request field is stored in a raw frame."""
-
-BOOLEANS = {"true": True, "false": False}
-SHOWN_ROWS = 10
+LARGEST = 1e15
+"""Scaled values are cut here, so that sums of them stay finite in the single precision in which classifiers take them."""
 
 Records = pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
-class Transformer(Protocol):
-    """A fitted stage: enricher, encoder or scaler."""
+class Enricher(Protocol):
+    """Raw columns in; the same rows with the derived columns out.
+
+    One that also has `transform_columns(columns: Mapping[str, ndarray]) -> dict[str, ndarray]`, float64[n] with NaN and object[n] of str
+    and None, is given no frames.
+    """
 
     def transform(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Frame in, frame out."""
+        """ValueError, or better InvalidRecordsError, for values that it cannot read."""
 
 
 class Classifier(Protocol):
-    """A fitted binary classifier over scaled frames."""
+    """A fitted classifier over encoded, scaled rows."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns it reads, in its order."""
 
     @property
     def threshold(self) -> float:
-        """The probability from which on a row is positive."""
+        """The probability from which on a row of a binary classifier is positive."""
 
-    def predict_probability(self, frame: pd.DataFrame) -> np.ndarray:
-        """float64[n], the probability of the positive class."""
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The codes of the classes, ascending."""
+
+    def probabilities_of(self, matrix: np.ndarray) -> np.ndarray:
+        """float64[n, classes] of rows float32[n, columns]."""
 
 
-class InvalidRecordsError(ValueError):
-    """Records that the model cannot score; the message names rows (from 0), fields and values."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Labels, bool[n] or int64[n], and probabilities, float64[n, classes], of records in their order."""
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is worked out once from the fitted parts."""
+
+    reader: RequestReader
+    task: Task
+    positions: list[int]
+    """Places of the classifier's columns among the encoded ones."""
+    means: np.ndarray
+    deviations: np.ndarray
 
 
 class ServedModel:
     """Enricher, encoder, scaler and classifier, fitted together, behind the raw record of `request`."""
 
+    classes: tuple[int, ...] = ()
+
     def __init__(
-        self, *, enricher: Transformer, encoder: Transformer, scaler: Transformer, model: Classifier, request: Sequence[RequestField]
+        self,
+        *,
+        enricher: Enricher,
+        encoder: FeatureEncoder,
+        scaler: FrameScaler,
+        model: Classifier,
+        request: Sequence[RequestField],
+        classes: Sequence[int] = (),
     ) -> None:
-        """Fitted parts; of each request field only name, type and whether it is required are kept."""
+        """Fitted parts; `classes` are the codes of the target (`Domain.classes`), none where it is a boolean."""
         self.enricher = enricher
         self.encoder = encoder
         self.scaler = scaler
         self.model = model
-        self.request = tuple((field.name, field.type, field.required) for field in request)
+        self.request = tuple((item.name, item.type, item.required, item.nullable, item.categories) for item in request)
+        self.classes = tuple(sorted(classes))
 
     def predict(self, records: Records) -> pd.DataFrame:
-        """One row for each record, in their order: `probability` of the positive class (float64) and `label` (bool).
+        """One row for each record, in their order, as the task answers it.
 
-        A DataFrame's index is kept. Columns that are not in the request are ignored; an optional field may be missing or null.
-        InvalidRecordsError if a required field is missing, or if anything that is given cannot be read.
+        That is `probability` (float64, of the positive class) and `label` (bool), or `label` (int64) and `probability_<code>` of each
+        class. A DataFrame's index is kept. Columns that are not in the request are ignored. InvalidRecordsError names what is missing,
+        unknown or unreadable; `RequestReader` says what can be read.
         """
         if isinstance(records, Mapping):
             records = [records]
-        index = records.index if isinstance(records, pd.DataFrame) else pd.RangeIndex(len(records))
-        if index.empty:
-            return pd.DataFrame({"probability": np.empty(0), "label": np.empty(0, dtype=bool)}, index=index)
-        raw = self._raw(records)
+        predictions = self.task.answer(self._probabilities(records), self.model.threshold)
+        return predictions.set_index(records.index) if isinstance(records, pd.DataFrame) else predictions
+
+    def answer(self, records: Sequence[Mapping[str, Any]]) -> Answer:
+        """The same without a frame. With an enricher that takes arrays, nothing on the way makes one."""
+        probabilities = self._probabilities(records)
+        return Answer(self.task.decide(probabilities, self.model.threshold), probabilities)
+
+    def rows(self, records: pd.DataFrame | Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """float32[n, model.columns]: what the classifier is given. InvalidRecordsError as `predict`."""
+        plan = self._plan
+        with np.errstate(all="ignore"):  # a number near the largest there is may overflow in a derived one
+            matrix = self.encoder.encode(self._enriched(records))[:, plan.positions]
+            scaled: np.ndarray = (matrix - plan.means) / plan.deviations
+            rows: np.ndarray = np.clip(scaled, -LARGEST, LARGEST).astype(np.float32)
+        return rows
+
+    def with_model(self, model: Classifier) -> Self:
+        """The same with another classifier over the same columns."""
+        other = copy(self)
+        other.model = model
+        return other
+
+    @property
+    def task(self) -> Task:
+        """How probabilities are answered."""
+        return self._plan.task
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_plan"}
+
+    @cached_property
+    def _plan(self) -> _Plan:
+        places = {column: place for place, column in enumerate(self.encoder.columns)}
+        return _Plan(
+            RequestReader(Field(*item) for item in self.request),
+            Multiclass(self.classes) if self.classes else Binary(),
+            [places[column] for column in self.model.columns],
+            *self.scaler.moments(self.model.columns),
+        )
+
+    def _probabilities(self, records: pd.DataFrame | Sequence[Mapping[str, Any]]) -> np.ndarray:
+        if not len(records):
+            return np.empty((0, len(self.model.classes)))
+        return self.model.probabilities_of(self.rows(records))
+
+    def _enriched(self, records: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.DataFrame | Mapping[str, np.ndarray]:
+        transform_columns = getattr(self.enricher, "transform_columns", None)
         try:
-            enriched = self.enricher.transform(raw)
+            if transform_columns is None:
+                return self.enricher.transform(self._plan.reader.frame(records))
+            enriched: Mapping[str, np.ndarray] = transform_columns(self._plan.reader.columns(records))
+            return enriched
+        except InvalidRecordsError:
+            raise
         except ValueError as error:
-            raise InvalidRecordsError(str(error)) from error
-        probability = self.model.predict_probability(self.scaler.transform(self.encoder.transform(enriched)))
-        return pd.DataFrame({"probability": probability, "label": probability >= self.model.threshold}, index=index)
-
-    def _raw(self, records: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-        """The records as a raw frame: the columns and dtypes of the request."""
-        columns: dict[str, Any] = {}
-        problems: dict[int, list[str]] = {}
-        for name, kind, required in self.request:
-            columns[name], unreadable = _column(records, name, kind)
-            for row, value in unreadable.items():
-                problems.setdefault(row, []).append(f"{name} {value!r} is not a {kind}")
-            if required:
-                for row in np.flatnonzero(pd.isna(columns[name])).tolist():
-                    if row not in unreadable:
-                        problems.setdefault(row, []).append(f"{name} is required")
-        if problems:
-            shown = "; ".join(f"row {row}: {', '.join(problems[row])}" for row in sorted(problems)[:SHOWN_ROWS])
-            raise InvalidRecordsError(f"{shown} ({len(problems)} of {len(records)} rows)")
-        return pd.DataFrame(columns, copy=False)
-
-
-def _column(records: pd.DataFrame | Sequence[Mapping[str, Any]], name: str, kind: FieldType) -> tuple[Any, dict[int, Any]]:
-    """One field of all records as a pandas array, and row -> value of what is not of its type; that is missing in the array."""
-    given: Any
-    if isinstance(records, pd.DataFrame):
-        if name not in records:
-            return pd.array([None] * len(records), dtype=DTYPES[kind]), {}
-        column = records[name]
-        if column.dtype == DTYPES[kind]:
-            return column.array, {}
-        given = column.to_numpy(dtype=object)
-    else:
-        given = [record.get(name) for record in records]
-    if kind == "string" and pd.api.types.infer_dtype(given, skipna=True) in ("string", "empty"):
-        return pd.array(given, dtype=DTYPES[kind]), {}
-    values: list[Any] = []
-    unreadable = {}
-    for row, value in enumerate(given):
-        try:
-            values.append(_read(value, kind))
-        except (TypeError, ValueError):
-            values.append(None)
-            unreadable[row] = value
-    return pd.array(values, dtype=DTYPES[kind]), unreadable
-
-
-def _read(value: Any, kind: FieldType) -> str | bool | int | float | None:
-    """A value of the field's type, or None for a missing one. TypeError or ValueError if it is neither."""
-    if pd.api.types.is_scalar(value) and pd.isna(value):
-        return None
-    match kind:
-        case "string":
-            return _text(value)
-        case "boolean":
-            return _boolean(value)
-        case "long":
-            number = float(value)
-            if not number.is_integer():
-                raise ValueError("not a whole number")
-            return int(number)
-        case "double":
-            return float(value)
-
-
-def _text(value: Any) -> str:
-    """Text as it is; a whole number without a decimal point, as the portal writes it; a time in ISO 8601."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (bool, np.bool_)) or not pd.api.types.is_scalar(value):
-        raise TypeError("not text")
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _boolean(value: Any) -> bool:
-    if isinstance(value, str):
-        value = BOOLEANS.get(value.strip().lower())
-    if isinstance(value, (bool, np.bool_)) or value in (0, 1):
-        return bool(value)
-    raise ValueError("not a boolean")
+            raise InvalidRecordsError([Problem(0, "", str(error))], total=1, faulty=1, records=len(records)) from error

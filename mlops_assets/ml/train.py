@@ -13,14 +13,15 @@ import pandas as pd
 
 from mlops_assets.domain import Candidate, Features
 from mlops_assets.ml.encode import feature_columns
-from mlops_assets.ml.estimators import Estimator, build_estimator
+from mlops_assets.ml.estimators import Estimator, fit_estimator, importances
+from mlops_assets.ml.split import stratified_mask
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted binary classifier over scaled frames. A row is positive when its probability reaches `threshold`."""
+    """A fitted classifier over scaled frames. A row of a binary one is positive when its probability reaches `threshold`."""
 
     estimator: Estimator
     columns: list[str]
@@ -28,15 +29,36 @@ class FittedModel:
     candidate: str
     params: dict[str, Any]
     threshold: float
+    classes: tuple[int, ...] = (0, 1)
+    """The codes of all classes, ascending: the order of the probabilities."""
+    learned: tuple[int, ...] = (0, 1)
+    """Those of them that it was fitted on, in the estimator's order; any other has the probability 0."""
+    rows: int = 0
+    """How many rows it was fitted on."""
+    available_rows: int = 0
+    """How many there were. It was fitted on fewer if its candidate takes no more than `max_rows`."""
 
-    def predict_probability(self, frame: pd.DataFrame) -> np.ndarray:
-        """float64[n], the probability of the positive class. Reads `columns` by name; others may be there. KeyError if one is not."""
-        return self.estimator.predict_proba(_matrix(frame, self.columns))[:, 1].astype(np.float64)
+    def predict_probabilities(self, frame: pd.DataFrame) -> np.ndarray:
+        """float64[n, classes]. Reads `columns` by name; others may be there. KeyError if one is not."""
+        return self.probabilities_of(_matrix(frame, self.columns))
+
+    def probabilities_of(self, matrix: np.ndarray) -> np.ndarray:
+        """float64[n, classes] of rows float32[n, columns]."""
+        return self.in_order_of_classes(self.estimator.predict_proba(matrix))
+
+    def in_order_of_classes(self, probabilities: np.ndarray) -> np.ndarray:
+        """float64[n, classes] from the estimator's own float[n, learned]."""
+        if self.learned == self.classes:
+            return probabilities.astype(np.float64)
+        spread = np.zeros((len(probabilities), len(self.classes)))
+        spread[:, np.searchsorted(self.classes, self.learned)] = probabilities
+        return spread
 
     @property
     def importance(self) -> dict[str, float]:
-        """Each column's share in what the estimator gains by its columns, adding up to 1; greatest first, then by name."""
-        shares = zip(self.columns, self.estimator.feature_importances_.tolist(), strict=True)
+        """Each column's share, adding up to 1, as `importances` has it; greatest first, then by name. Empty where there is none."""
+        found = importances(self.estimator)
+        shares = [] if found is None else zip(self.columns, found.tolist(), strict=True)
         return dict(sorted(shares, key=lambda share: (-share[1], share[0])))
 
 
@@ -51,15 +73,35 @@ def fit_candidate(
     features: Features,
     seed: int,
     threshold: float,
+    classes: tuple[int, ...],
 ) -> FittedModel:
     """Fit `candidate` with `params` on its rows and columns (see `prepare`). The same input gives the same model.
 
-    Raises ValueError for an unknown estimator and for everything that `prepare` refuses.
+    Of more rows than `candidate.max_rows` a random sample is taken, the same share of each class but at least one row.
+    Raises ValueError for an unknown estimator, one that does not converge, and everything that `prepare` refuses.
     """
     columns, rows, labels = prepare(candidate, train, balanced, selected, target, features)
-    logger.info("fitting candidate %s on %d rows and %d columns", candidate.name, *rows.shape)
-    estimator = build_estimator(candidate.estimator, params, seed).fit(rows, labels)
-    return FittedModel(estimator, columns, candidate.name, dict(params), float(threshold))
+    available = len(rows)
+    if candidate.max_rows is not None and candidate.max_rows < available:
+        counts = class_counts(labels, target)
+        wanted = {label: max(1, count * candidate.max_rows // available) for label, count in counts.items()}
+        sample = stratified_mask(labels, wanted, seed)
+        rows, labels = rows[sample], labels[sample]
+    logger.info("fitting candidate %s on %d of %d rows and %d columns", candidate.name, len(rows), available, len(columns))
+    # XGBoost takes no labels but 0, 1, ... without a gap.
+    learned, places = np.unique(labels, return_inverse=True)
+    estimator = fit_estimator(candidate.estimator, params, rows, places.astype(np.int8), seed)
+    return FittedModel(
+        estimator=estimator,
+        columns=columns,
+        candidate=candidate.name,
+        params=dict(params),
+        threshold=float(threshold),
+        classes=classes,
+        learned=tuple(learned.tolist()),
+        rows=len(rows),
+        available_rows=available,
+    )
 
 
 def prepare(

@@ -1,11 +1,13 @@
-"""Dagster IO managers over the lake: `FrameIOManager` (Parquet) and `ArtifactIOManager` (fitted objects).
+"""Dagster IO managers: the template of all, and those over the lake, `FrameIOManager` (Parquet) and `ArtifactIOManager` (fitted objects).
 
 They add what every stored partition has: its data version for Dagster, metadata for the UI, and lineage. Lineage is observed, not
-declared: what a step loads through an IO manager is what its outputs are made from. Formats live in `parquet.py` and `artifact.py`.
+declared: what a step loads through an IO manager is what its outputs are made from. Formats live in `parquet.py` and `artifact.py`,
+tables in `table_io_manager.py`.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
@@ -22,14 +24,105 @@ AS_PARTITIONS = "mlops_assets/as_partitions"
 """Input metadata: hand the partitions over as a lazy mapping even if there is only one."""
 
 
-class LakeIOManager(dg.ConfigurableIOManager):
-    """Template: keys, atomic replacement, stamps, metadata, lineage. A format says how a value becomes bytes."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value comes from: what its step has read, and what the producer says of it."""
+
+    lineage: Lineage
+    code: str = ""
+    note: dict[str, Any] = field(default_factory=dict)
+
+
+class PartitionIOManager(dg.ConfigurableIOManager):
+    """Template: the loop over partitions, lineage, what is reported and what is missing. A store says how one partition is kept."""
+
+    @abstractmethod
+    def store(self, context: dg.OutputContext, partition: str, value: Any, source: Source) -> tuple[Stamp, dict[str, Any]]:
+        """Keeps one partition with its stamp, or fails and leaves it as it was; gives the stamp and metadata."""
+
+    @abstractmethod
+    def stored(self, context: dg.OutputContext, partition: str) -> tuple[Stamp, dict[str, Any]]:
+        """Stamp and metadata of a partition that stays as it is."""
+
+    @abstractmethod
+    def fetch(self, context: dg.InputContext, partition: str) -> tuple[Any, Stamp] | None:
+        """A partition and its stamp; None if it is not stored."""
+
+    @abstractmethod
+    def partitions(self, asset: str) -> Collection[str]:
+        """The partitions of an asset that are stored."""
+
+    @abstractmethod
+    def name(self, asset_key: dg.AssetKey, partition: str) -> str:
+        """What the partition is called in the run's log of reads and writes, and in messages."""
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Stores one object for each partition of the output and reports each one's metadata and data version.
+
+        A run of several partitions stores a `Partitioned`; anything else is a TypeError, as it would be one value under many keys.
+        If a partition fails, those before it are stored and those after it are as they were.
+        """
+        partitions = sorted(context.asset_partition_keys)  # Dagster keeps batches as a set
+        asset = context.asset_key.to_user_string()
+        if len(partitions) > 1 and not isinstance(obj, Partitioned):
+            raise TypeError(f"{asset}: a run of {len(partitions)} partitions stores a Partitioned, not {type(obj).__name__}")
+        kept = [partition for partition in partitions if isinstance(obj, Partitioned) and obj.unchanged(partition)]
+        if kept:
+            context.log.info(f"{asset}: {len(kept)} of {len(partitions)} partitions unchanged, kept as they are")
+        for partition in partitions:
+            stamp, metadata = self.stored(context, partition) if partition in kept else self._store(context, obj, partition)
+            RunLog.of(context.run_id).wrote(self.name(context.asset_key, partition), stamp.data_version)
+            _report(context, partition, stamp, metadata)
+
+    def _store(self, context: dg.OutputContext, obj: Any, partition: str) -> tuple[Stamp, dict[str, Any]]:
+        log, attempt = RunLog.of(context.run_id), attempt_at(context.step_context)
+        if isinstance(obj, Partitioned):
+            with log.partition_of(attempt):
+                value = obj[partition]
+                source = Source(log.lineage(attempt), obj.code, obj.note(partition))
+        else:
+            value, source = obj, Source(log.lineage(attempt))
+        stored = self.store(context, partition, value, source)
+        context.log.info(f"{context.asset_key.to_user_string()} {partition}: stored")
+        return stored
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """The upstream value; for several partitions, or where the input asks for it, a lazy mapping partition -> value.
+
+        A dg.Failure names every partition that is not stored.
+        """
+        partitions = sorted(context.asset_partition_keys)  # Dagster keeps batches as a set
+        if len(partitions) == 1 and AS_PARTITIONS not in (context.definition_metadata or {}):
+            return self._load_partition(context, partitions[0])
+        self._require(context.asset_key, partitions)
+        return Partitioned(partitions, lambda partition: self._load_partition(context, partition))
+
+    def _load_partition(self, context: dg.InputContext, partition: str) -> Any:
+        found = self.fetch(context, partition)
+        if found is None:
+            raise _missing(context.asset_key, [partition])
+        value, stamp = found
+        log = RunLog.of(context.step_context.run_id)
+        log.require_own(self.name(context.asset_key, partition), stamp.data_version)
+        log.read(attempt_at(context.step_context), stamp.as_input(context.asset_key.to_user_string(), partition))
+        return value
+
+    def _require(self, asset_key: dg.AssetKey, partitions: Sequence[str]) -> None:
+        """The whole window must be stored before the first of it is read, so that the error names all that is missing."""
+        stored = set(self.partitions(asset_key.to_user_string()))
+        missing = [partition for partition in partitions if partition not in stored]
+        if missing:
+            raise _missing(asset_key, missing)
+
+
+class LakeIOManager(PartitionIOManager):
+    """Template of the lake: objects, each replaced atomically. A format says how a value becomes bytes."""
 
     lake: LakeResource
     suffix: ClassVar[str]
 
     @abstractmethod
-    def dump(self, value: Any, lineage: Lineage, code: str, note: dict[str, Any]) -> bytes:
+    def dump(self, value: Any, source: Source) -> bytes:
         """The value as bytes with its stamp inside."""
 
     @abstractmethod
@@ -40,85 +133,41 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def describe(self, read: ReadEnd) -> tuple[Stamp, dict[str, Any]]:
         """Stamp and format-specific metadata of a stored object, without decoding its data."""
 
-    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Stores one object for each partition of the output and reports each one's metadata and data version.
-
-        A run of several partitions stores a `Partitioned`; anything else is a TypeError, as it would be one value under many keys.
-        If a partition fails, those before it are stored and those after it are as they were.
-        """
-        partitions = list(context.asset_partition_keys)
-        if len(partitions) > 1 and not isinstance(obj, Partitioned):
-            asset = context.asset_key.to_user_string()
-            raise TypeError(f"{asset}: a run of {len(partitions)} partitions stores a Partitioned, not {type(obj).__name__}")
-        kept = [partition for partition in partitions if isinstance(obj, Partitioned) and obj.unchanged(partition)]
-        if kept:
-            context.log.info(
-                f"{context.asset_key.to_user_string()}: {len(kept)} of {len(partitions)} partitions unchanged, kept as they are"
-            )
-        for partition in partitions:
-            stamp, metadata = self._keep(context, partition) if partition in kept else self._store(context, obj, partition)
-            _report(context, partition, stamp, metadata)
-
-    def _keep(self, context: dg.OutputContext, partition: str) -> tuple[Stamp, dict[str, Any]]:
-        key = self._key(context.asset_key, partition)
-        return self._noted(context, key, self.lake.lake.size(key), partial(self.lake.lake.read, key))
-
-    def _store(self, context: dg.OutputContext, obj: Any, partition: str) -> tuple[Stamp, dict[str, Any]]:
-        key = self._key(context.asset_key, partition)
-        data = self._dump_partition(context, obj, partition)
+    def store(self, context: dg.OutputContext, partition: str, value: Any, source: Source) -> tuple[Stamp, dict[str, Any]]:
+        """Replaces the object."""
+        key = self.name(context.asset_key, partition)
+        data = self.dump(value, source)
         self.lake.lake.write(key, data)
-        context.log.info(f"{context.asset_key.to_user_string()} {partition}: stored")
-        return self._noted(context, key, len(data), lambda _: data)
+        return self._described(key, len(data), lambda _: data)
 
-    def _noted(self, context: dg.OutputContext, key: str, size: int, read: ReadEnd) -> tuple[Stamp, dict[str, Any]]:
-        stamp, metadata = self.describe(read)
-        RunLog.of(context.run_id).wrote(key, stamp.data_version)
-        return stamp, {**metadata, "bytes": size, "uri": dg.MetadataValue.path(self.lake.lake.location(key))}
+    def stored(self, context: dg.OutputContext, partition: str) -> tuple[Stamp, dict[str, Any]]:
+        """Reads the end of the object."""
+        key = self.name(context.asset_key, partition)
+        return self._described(key, self.lake.lake.size(key), partial(self.lake.lake.read, key))
 
-    def _dump_partition(self, context: dg.OutputContext, obj: Any, partition: str) -> bytes:
-        log, attempt = RunLog.of(context.run_id), attempt_at(context.step_context)
-        if not isinstance(obj, Partitioned):
-            return self.dump(obj, log.lineage(attempt), "", {})
-        with log.partition_of(attempt):
-            value = obj[partition]
-            lineage = log.lineage(attempt)
-        return self.dump(value, lineage, obj.code, obj.note(partition))
-
-    def load_input(self, context: dg.InputContext) -> Any:
-        """The upstream value; for several partitions, or where the input asks for it, a lazy mapping partition -> value.
-
-        A dg.Failure names every partition that is not stored.
-        """
-        partitions = list(context.asset_partition_keys)
-        if len(partitions) == 1 and AS_PARTITIONS not in (context.definition_metadata or {}):
-            return self._load_partition(context, partitions[0])
-        self._require(context.asset_key, partitions)
-        return Partitioned(partitions, lambda partition: self._load_partition(context, partition))
-
-    def _load_partition(self, context: dg.InputContext, partition: str) -> Any:
-        key = self._key(context.asset_key, partition)
+    def fetch(self, context: dg.InputContext, partition: str) -> tuple[Any, Stamp] | None:
+        """Reads the object. A dg.Failure names one that is damaged."""
+        key = self.name(context.asset_key, partition)
         try:
             data = self.lake.lake.read(key)
         except FileNotFoundError:
-            raise _missing(context.asset_key, [partition]) from None
+            return None
         try:
-            value, stamp = self.load(data)
+            return self.load(data)
         except UNREADABLE as error:
             raise _damaged(context.asset_key, partition, self.lake.lake.location(key), error) from error
-        log = RunLog.of(context.step_context.run_id)
-        log.require_own(key, stamp.data_version)
-        log.read(attempt_at(context.step_context), stamp.as_input(context.asset_key.to_user_string(), partition))
-        return value
 
-    def _require(self, asset_key: dg.AssetKey, partitions: Sequence[str]) -> None:
-        """The whole window must be stored before the first of it is read, so that the error names all that is missing."""
-        stored = set(self.lake.partitions(asset_key.to_user_string()))
-        missing = [partition for partition in partitions if partition not in stored]
-        if missing:
-            raise _missing(asset_key, missing)
+    def partitions(self, asset: str) -> Collection[str]:
+        """By the objects' names."""
+        return self.lake.partitions(asset)
 
-    def _key(self, asset_key: dg.AssetKey, partition: str) -> str:
+    def name(self, asset_key: dg.AssetKey, partition: str) -> str:
+        """The object's key."""
         return f"{asset_key.to_user_string()}/{partition}{self.suffix}"
+
+    def _described(self, key: str, size: int, read: ReadEnd) -> tuple[Stamp, dict[str, Any]]:
+        stamp, metadata = self.describe(read)
+        return stamp, {**metadata, "bytes": size, "uri": dg.MetadataValue.path(self.lake.lake.location(key))}
 
 
 class FrameIOManager(LakeIOManager):
@@ -126,12 +175,12 @@ class FrameIOManager(LakeIOManager):
 
     suffix: ClassVar[str] = FRAME_SUFFIX
 
-    def dump(self, value: Any, lineage: Lineage, code: str, note: dict[str, Any]) -> bytes:
+    def dump(self, value: Any, source: Source) -> bytes:
         """Parquet bytes. ValueError if the frame's index would be lost."""
         from mlops_assets.storage import parquet
 
         table = parquet.to_table(value)
-        return parquet.encode(table, Stamp(parquet.data_version(table), lineage, code, note))
+        return parquet.encode(table, Stamp(parquet.data_version(table), source.lineage, source.code, source.note))
 
     def load(self, data: bytes) -> tuple[Any, Stamp]:
         """A frame."""
@@ -153,12 +202,12 @@ class ArtifactIOManager(LakeIOManager):
 
     suffix: ClassVar[str] = ARTIFACT_SUFFIX
 
-    def dump(self, value: Any, lineage: Lineage, code: str, note: dict[str, Any]) -> bytes:
+    def dump(self, value: Any, source: Source) -> bytes:
         """Archive bytes."""
         from mlops_assets.storage import artifact
 
         archive, version = artifact.to_archive(value)
-        return artifact.encode(archive, Stamp(version, lineage, code, note))
+        return artifact.encode(archive, Stamp(version, source.lineage, source.code, source.note))
 
     def load(self, data: bytes) -> tuple[Any, Stamp]:
         """A fitted object."""

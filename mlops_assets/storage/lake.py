@@ -72,6 +72,11 @@ class Lake:
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{self.location(key)}: {error}") from error
 
+    def delete(self, key: str) -> None:
+        """Removes the object; nothing happens if there is none."""
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(f"{self._root}/{key}")
+
     def keys(self, prefix: str) -> Iterator[str]:
         """Keys directly below `prefix`, sorted; none if nothing was ever stored there."""
         with suppress(FileNotFoundError):

@@ -13,8 +13,8 @@ from mlops_assets.domain import Candidate, Domain, Monthly
 from mlops_assets.domains import DOMAINS
 from mlops_assets.ml.encode import feature_columns
 from mlops_assets.ml.estimators import build_estimator
-from mlops_assets.ml.evaluate import HIGHER_IS_BETTER
 from mlops_assets.ml.provenance import upstream_tag
+from mlops_assets.ml.task import task_of
 from mlops_assets.partitions import partitions_of
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -175,7 +175,7 @@ def test_candidates_search_from_inside_a_space_that_can_be_searched(domain: Doma
 
 @every_domain
 def test_search_and_gates_know_their_metrics(domain: Domain) -> None:
-    assert {domain.search.metric, domain.gates.metric, *domain.gates.minimum} <= set(HIGHER_IS_BETTER)
+    assert {domain.search.metric, domain.gates.metric, *domain.gates.minimum} <= set(task_of(domain).metric_names)
     assert domain.gates.minimum, "without an absolute gate the first model, however bad, becomes champion"
     assert all(0 < minimum < 1 for minimum in domain.gates.minimum.values())
     assert domain.gates.min_rows > 0

@@ -1,4 +1,4 @@
-"""A small served model of real parts, fitted on made-up crimes."""
+"""Small served models of real parts: one that answers yes or no, fitted on made-up crimes, and one of seven classes, on made-up cells."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,13 +9,15 @@ import pytest
 
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
 from mlops_assets.domains.chicago_crime.transforms import CrimeEnricher, raw_crimes_frame
+from mlops_assets.domains.forest_cover.spec import FOREST_COVER, NUMBERS, SOIL_TYPES, WILDERNESS_AREAS
+from mlops_assets.domains.forest_cover.transforms import ForestEnricher
 from mlops_assets.ml.encode import FeatureEncoder, feature_columns
-from mlops_assets.ml.estimators import build_estimator
+from mlops_assets.ml.estimators import build_estimator, fit_estimator
 from mlops_assets.ml.scale import FrameScaler
 from mlops_assets.ml.served import ServedModel
 from mlops_assets.ml.train import FittedModel
 
-Crimes = list[dict[str, Any]]
+Crimes = Cells = list[dict[str, Any]]
 
 
 def make_crimes(count: int, seed: int = 0) -> Crimes:
@@ -54,6 +56,53 @@ def fit_served(crimes: Crimes) -> ServedModel:
     estimator.fit(scaler.transform(encoded)[columns].to_numpy(dtype=np.float32), encoded[domain.target].to_numpy())
     model = FittedModel(estimator, columns, "target", {"n_estimators": 5}, threshold=0.4)
     return ServedModel(enricher=enricher, encoder=encoder, scaler=scaler, model=model, request=domain.request)
+
+
+def make_cells(count: int, seed: int = 0) -> Cells:
+    """Cells of the forest, cover_type included; the type goes with the elevation, and the rarest one is not there."""
+    rng = np.random.default_rng(seed)
+    elevations = rng.uniform(1800, 3800, count)
+    cells = []
+    for elevation in elevations.tolist():
+        cell = {name: float(np.round(example * rng.uniform(0.2, 1.8), 1)) for name, (_, example) in NUMBERS.items()}
+        cell |= {"elevation": elevation, "cover_type": min(int((elevation - 1800) / 400 + rng.normal(0, 0.3)) % 6, 5)}
+        cells.append(cell | {"wilderness_area": str(rng.choice(WILDERNESS_AREAS)), "soil_type": str(rng.choice(SOIL_TYPES))})
+    return cells
+
+
+def fit_cells(cells: Cells, estimator: str, **params: Any) -> ServedModel:
+    """Every stage fitted on the cells."""
+    domain, frame = FOREST_COVER, pd.DataFrame(cells)
+    enricher = ForestEnricher()
+    encoder = FeatureEncoder(domain.features, domain.target, domain.id_column)
+    encoded = encoder.fit_transform(enricher.transform(frame))
+    scaler = FrameScaler(domain.features.scaled).fit(encoded)
+    columns = feature_columns(domain.features)
+    matrix = scaler.transform(encoded)[columns].to_numpy(dtype=np.float32)
+    fitted = fit_estimator(estimator, params, matrix, encoded[domain.target].to_numpy(), seed=1)
+    learned = tuple(sorted(set(frame["cover_type"])))
+    model = FittedModel(fitted, columns, estimator, dict(params), threshold=0.0, classes=tuple(domain.classes), learned=learned)
+    return ServedModel(
+        enricher=enricher, encoder=encoder, scaler=scaler, model=model, request=domain.request, classes=tuple(domain.classes)
+    )
+
+
+@pytest.fixture(scope="session")
+def cells() -> Cells:
+    """400 labelled cells of six classes."""
+    return make_cells(400)
+
+
+@pytest.fixture(scope="session")
+def fit_forest(cells: Cells) -> Callable[..., ServedModel]:
+    """Fits a served model of an estimator on `cells`."""
+    return lambda estimator, **params: fit_cells(cells, estimator, **params)
+
+
+@pytest.fixture(scope="session")
+def forest(fit_forest: Callable[..., ServedModel]) -> ServedModel:
+    """A random forest fitted on `cells`."""
+    return fit_forest("random_forest", n_estimators=15, max_depth=6)
 
 
 @pytest.fixture(scope="session")

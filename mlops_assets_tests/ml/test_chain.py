@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.domain import Search, Split
+from mlops_assets.domain import Batches, Candidate, Domain, Features, Search, Split
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
 from mlops_assets.domains.chicago_crime.transforms import CrimeEnricher
 from mlops_assets.ml.balance import balance
 from mlops_assets.ml.chain import compare_splits, metrics_frame, metrics_under, raw_records, score, search_and_fit
 from mlops_assets.ml.encode import FeatureEncoder, feature_columns
-from mlops_assets.ml.evaluate import binary_metrics
+from mlops_assets.ml.evaluate import binary_metrics, multiclass_metrics
 from mlops_assets.ml.outliers import remove_outliers
 from mlops_assets.ml.scale import FrameScaler
 from mlops_assets.ml.select import select_features
@@ -55,7 +55,7 @@ def _stages(rows: pd.DataFrame, spec: Split) -> dict[str, pd.DataFrame]:
 
 def _fit(stages: dict[str, pd.DataFrame], candidate: str) -> FittedModel:
     domain = replace(DOMAIN, candidates=(DOMAIN.candidate(candidate),))
-    frames = {"train": stages["scaled"], "balanced": stages["balanced"], "selected": stages["selected"]}
+    frames: dict[str, Any] = {"train": stages["scaled"], "balanced": stages["balanced"], "selected": stages["selected"]}
     return search_and_fit(domain, Search(trials=0, seed=DOMAIN.search.seed), **frames)[0]
 
 
@@ -70,7 +70,7 @@ def test_search_and_fit_without_trials_takes_the_first_candidate(rows: pd.DataFr
 
 def test_search_and_fit_confined_to_a_candidate_considers_no_other(rows: pd.DataFrame) -> None:
     stages = _stages(rows, RANDOM)
-    frames = {"train": stages["scaled"], "balanced": stages["balanced"], "selected": stages["selected"]}
+    frames: dict[str, Any] = {"train": stages["scaled"], "balanced": stages["balanced"], "selected": stages["selected"]}
 
     fitted, _ = search_and_fit(DOMAIN, Search(trials=0, candidate="reference"), **frames)
     _, result = search_and_fit(DOMAIN, Search(trials=3, candidate="reference"), **frames)
@@ -98,7 +98,7 @@ def test_search_and_fit_fits_the_winner_on_all_training_rows_and_reports_each_tr
     assert {trial.candidate for trial in seen} == {"plain", "reference", "target"}
     assert (fitted.candidate, fitted.threshold) == (best.candidate, best.threshold)
     again = _fit(stages, fitted.candidate)
-    np.testing.assert_array_equal(fitted.predict_probability(stages["scaled_test"]), again.predict_probability(stages["scaled_test"]))
+    np.testing.assert_array_equal(fitted.predict_probabilities(stages["scaled_test"]), again.predict_probabilities(stages["scaled_test"]))
 
 
 def test_score_gives_predictions_of_every_test_row_and_their_metrics(rows: pd.DataFrame) -> None:
@@ -145,3 +145,82 @@ def test_metrics_frame_keeps_the_order() -> None:
 
 def test_raw_records_are_what_a_client_would_send(rows: pd.DataFrame) -> None:
     assert list(raw_records(rows, DOMAIN).columns) == [field.name for field in DOMAIN.request]
+
+
+CLASSES = Domain(
+    name="soils",
+    title="Soils",
+    description="Three kinds of soil.",
+    id_column="id",
+    time_column="at",
+    target="kind",
+    request=(),
+    features=Features(numeric=("height", "slope"), scaled=("height",)),
+    candidates=(
+        Candidate("trees", "", estimator="extra_trees", params={"n_estimators": 5}),
+        Candidate("machine", "", estimator="svc", max_rows=100),
+    ),
+    cadence=Batches(count=3),
+    classes={0: "Clay", 1: "Loam", 2: "Sand"},
+    search=Search(trials=1, each=True, metric="macro_f1"),
+)
+
+
+@pytest.fixture(scope="module")
+def soils() -> pd.DataFrame:
+    """400 enriched soils; the kind depends on the height."""
+    generator = np.random.default_rng(5)
+    height, slope = generator.normal(size=(2, 400))
+    kind = np.digitize(height + 0.1 * slope, (0.0, 1.0))
+    at = pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(400), unit="min")
+    return pd.DataFrame({"id": np.arange(400).astype(str), "at": at, "height": height, "slope": slope, "kind": kind})
+
+
+def _soil_stages(soils: pd.DataFrame, spec: Split) -> dict[str, pd.DataFrame]:
+    train, test = split(soils, spec, id_column="id", time_column="at", target="kind")
+    encoder = FeatureEncoder(CLASSES.features, CLASSES.target, CLASSES.id_column)
+    encoded = encoder.fit_transform(train)
+    scaler = FrameScaler(CLASSES.features.scaled).fit(encoded)
+    scaled_test = scaler.transform(encoder.transform(test))
+    return {"train": train, "test": test, "scaled": scaler.transform(encoded), "scaled_test": scaled_test}
+
+
+def test_classes_are_searched_fitted_and_scored_without_resampling(soils: pd.DataFrame) -> None:
+    stages = _soil_stages(soils, RANDOM)
+
+    fitted, result = search_and_fit(CLASSES, CLASSES.search, train=stages["scaled"])
+    predictions, metrics = score(stages["scaled_test"], fitted, CLASSES)
+
+    assert [(trial.candidate, trial.rows) for trial in result.best_of_each] == [("trees", 255), ("machine", 99)]
+    assert fitted.classes == (0, 1, 2)
+    assert list(predictions.columns) == ["id", "kind", "label", "probability_0", "probability_1", "probability_2"]
+    assert predictions["id"].tolist() == stages["test"]["id"].tolist()
+    assert predictions["kind"].tolist() == stages["test"]["kind"].tolist()
+    assert predictions.dtypes[["kind", "label"]].eq("int64").all()
+    probabilities = predictions.filter(like="probability_").to_numpy()
+    assert predictions["label"].tolist() == probabilities.argmax(axis=1).tolist()
+    assert metrics == multiclass_metrics(predictions["kind"].to_numpy(), probabilities, (0, 1, 2))
+    assert metrics["macro_f1"] > 0.8
+
+
+def test_classes_are_compared_under_both_splits(soils: pd.DataFrame) -> None:
+    stages = _soil_stages(soils, RANDOM)
+    other = _soil_stages(pd.concat([stages["train"], stages["test"]], ignore_index=True), TEMPORAL)
+    model, _ = search_and_fit(CLASSES, replace(CLASSES.search, candidate="machine"), train=stages["scaled"])
+    again, _ = search_and_fit(CLASSES, replace(CLASSES.search, trials=0, candidate="machine"), train=other["scaled"])
+    metrics = score(stages["scaled_test"], model, CLASSES)[1]
+
+    comparison = compare_splits(stages["train"], stages["test"], metrics_frame(metrics), model, CLASSES)
+
+    assert again.rows <= 100 < again.available_rows
+    assert comparison.set_index("split").to_dict("index") == {"random": metrics, "temporal": score(other["scaled_test"], again, CLASSES)[1]}
+
+
+def test_compare_splits_leaves_out_a_split_that_rows_do_not_allow(soils: pd.DataFrame) -> None:
+    stages = _soil_stages(soils.assign(at=pd.Timestamp("2026-01-01")), RANDOM)
+    model, _ = search_and_fit(CLASSES, replace(CLASSES.search, trials=0), train=stages["scaled"])
+    metrics = score(stages["scaled_test"], model, CLASSES)[1]
+
+    comparison = compare_splits(stages["train"], stages["test"], metrics_frame(metrics), model, CLASSES)
+
+    assert comparison.to_dict("records") == [{"split": "random", **metrics}]

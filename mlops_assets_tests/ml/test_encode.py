@@ -266,8 +266,67 @@ def test_encoder_learns_the_same_whatever_the_order_of_rows() -> None:
     pd.testing.assert_frame_equal(encoder.transform(_train()), shuffled.transform(_train()), rtol=1e-12)
 
 
+def test_encoder_gives_arrays_what_it_gives_frames() -> None:
+    encoder, frame = _fitted(), _train(60)
+    frame.loc[3, ["x", "metres", "season", "domestic", "kind", "place"]] = None
+    frame.loc[4, ["season", "kind", "place"]] = "unseen"
+    numbers, texts = ("x", "metres", "hour", "domestic"), ("season", "kind", "place")
+    columns = {name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in numbers}
+    columns |= {name: frame[name].to_numpy(dtype=object, na_value=None) for name in texts}
+
+    np.testing.assert_array_equal(encoder.encode(columns), encoder.transform(frame)[COLUMNS].to_numpy())
+    single = [encoder.encode({name: column[[row]] for name, column in columns.items()})[0] for row in range(60)]
+    np.testing.assert_array_equal(single, encoder.encode(columns))
+
+
+def test_encoded_values_are_to_the_bit_those_of_the_formulas() -> None:
+    train = _train()
+    train.loc[:9, ["x", "metres", "kind"]] = None
+    encoder = _encoder()
+    encoded = encoder.fit_transform(train)
+
+    hour = train["hour"].to_numpy(dtype=np.float64) * (2 * np.pi / 24)
+    expected = {
+        "x": train["x"].fillna(train["x"].median()),
+        "metres_log1p": np.log1p(train["metres"].fillna(train["metres"].median())),
+        "hour_sin": np.sin(hour),
+        "hour_cos": np.cos(hour),
+        **{f"season_{name}": train["season"].eq(name).astype(float) for name in ("Winter", "Summer")},
+        "domestic": train["domestic"].astype(float),
+        "kind_freq": train["kind"].map(train["kind"].value_counts() / 400).fillna(10 / 400).astype(float),
+    }
+    for name, values in expected.items():
+        np.testing.assert_array_equal(encoded[name], values, err_msg=name)
+
+
+def test_encoder_learns_anew_when_it_is_fitted_again() -> None:
+    encoder = _fitted()
+    encoder.encode(
+        {name: np.array([1.0]) if name in ("x", "metres", "hour", "domestic") else np.array(["a"], dtype=object) for name in _row()}
+    )
+    other = _train().assign(x=5.0, kind="arson")
+    encoder.fit_transform(other)
+    fresh = _encoder()
+    fresh.fit_transform(other)
+
+    row = {"x": np.array([np.nan]), **{name: np.array([1.0]) for name in ("metres", "hour", "domestic")}}
+    row |= {name: np.array(["arson"], dtype=object) for name in ("season", "kind", "place")}
+    np.testing.assert_array_equal(encoder.encode(row), fresh.encode(row))
+
+
+def test_encoder_refuses_target_encodings_of_several_classes() -> None:
+    with pytest.raises(ValueError, match="target encodings need a target of two classes, 0 and 1; arrest has others"):
+        _encoder().fit_transform(_train().assign(arrest=np.arange(400) % 3))
+
+
+def test_encoder_takes_several_classes_without_target_encodings() -> None:
+    encoder = FeatureEncoder(Features(numeric=("x",)), "arrest", "id")
+
+    assert encoder.fit_transform(_train().assign(arrest=np.arange(400) % 3))["arrest"].tolist() == [n % 3 for n in range(400)]
+
+
 def test_encoder_state_is_plain() -> None:
-    state = {name: value for name, value in vars(_fitted()).items() if name != "features"}
+    state = {name: value for name, value in _fitted().__getstate__().items() if name != "features"}
 
     leaves = [leaf for value in state.values() for leaf in (value.values() if isinstance(value, dict) else [value])]
     assert {type(leaf) for leaf in leaves} <= {str, int, float, np.ndarray}

@@ -74,6 +74,18 @@ def test_sharing_of_equal_values_does_not_show() -> None:
     assert dumps([array, array]) == dumps([array, array.copy()])
 
 
+def test_what_lies_between_the_fields_of_records_does_not_show() -> None:
+    kind = np.dtype([("left", "<i8"), ("leaf", "u1")], align=True)
+    archives = []
+    for filling in (b"\x00", b"\xff"):
+        records = np.frombuffer(filling * 3 * kind.itemsize, dtype=kind).copy()
+        records["left"], records["leaf"] = [1, 2, 3], [0, 1, 1]
+        archives.append(dumps(records))
+
+    assert archives[0] == archives[1]
+    assert loads(archives[1]).tolist() == [(1, 0), (2, 1), (3, 1)]
+
+
 def test_attribute_that_is_called_like_a_skops_key_survives() -> None:
     value = {"__id__": "mine", "file": "mine", "content": [1, None, "x"], 3: 2.5}
 

@@ -53,3 +53,9 @@ def test_decide_lets_a_gate_be_reached_exactly() -> None:
 
 def test_decide_does_not_ask_the_champion_for_the_gates() -> None:
     assert decide(GOOD, {"average_precision": 0.6, "mcc": 0.0, "roc_auc": 0.0}, GATES).promote
+
+
+@pytest.mark.parametrize("gates", [Gates(metric="macro_f1", minimum={"mcc": 0.4}), Gates(minimum={"macro_f1": 0.4, "mcc": 0.4})])
+def test_decide_names_a_metric_that_the_gates_ask_for_and_there_is_not(gates: Gates) -> None:
+    with pytest.raises(ValueError, match="not: macro_f1; there are: average_precision, roc_auc, mcc"):
+        decide(GOOD, None, gates)

@@ -1,5 +1,6 @@
 """Tests of provenance as tags."""
 
+from dataclasses import replace
 from importlib.metadata import version
 
 import pytest
@@ -23,6 +24,20 @@ def test_provenance_survives_as_tags() -> None:
     assert tags["metric.mcc"] == "-0.5"
 
 
+def test_provenance_says_what_the_model_is() -> None:
+    provenance = replace(
+        _provenance(UPSTREAM),
+        candidate="forest",
+        params={"n": 3, "p": None},
+        threshold=0.1 + 0.2,
+        features=("x", "y"),
+        serving_engine="onnx",
+    )
+
+    assert Provenance.from_tags(provenance.to_tags()) == provenance
+    assert provenance.to_tags()["serving_engine"] == "onnx"
+
+
 def test_provenance_of_a_version_without_tags_is_empty() -> None:
     assert Provenance.from_tags({"else": "x"}) == Provenance("", "", "", "", "", "", {}, {}, {})
 
@@ -36,5 +51,5 @@ def test_provenance_refuses_what_a_tag_cannot_hold(asset: str, partition: str) -
 def test_library_versions_are_the_installed_ones() -> None:
     versions = library_versions()
 
-    assert versions["numpy"] == version("numpy")
+    assert {name: versions[name] for name in ("numpy", "onnxruntime")} == {name: version(name) for name in ("numpy", "onnxruntime")}
     assert len({"xgboost", "xgboost-cpu"} & set(versions)) == 1

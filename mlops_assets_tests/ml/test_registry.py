@@ -8,16 +8,21 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from mlflow import MlflowClient
 
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
+from mlops_assets.domains.forest_cover.spec import FOREST_COVER
 from mlops_assets.ml import registry
+from mlops_assets.ml.engine import choose_engine
+from mlops_assets.ml.logged_model import log_served_model
 from mlops_assets.ml.provenance import Provenance, library_versions
 from mlops_assets.ml.registry import CHALLENGER, CHAMPION
 from mlops_assets.ml.served import ServedModel
@@ -50,7 +55,7 @@ def run_id(client: MlflowClient) -> str:
 @pytest.fixture(scope="module")
 def model_uri(client: MlflowClient, served: ServedModel, run_id: str) -> str:  # the client sets the default registry
     """The served model, logged."""
-    return str(registry.log_served_model(served, run_id=run_id, request=REQUEST).model_uri)
+    return str(log_served_model(served, run_id=run_id, request=REQUEST).model_uri)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +128,61 @@ def test_load_served_gives_the_model_itself(model_uri: str, served: ServedModel,
     pd.testing.assert_frame_equal(registry.load_served(model_uri).predict(raw), served.predict(raw), check_exact=True)
 
 
+def test_load_for_serving_runs_the_onnx_model_where_it_is_attached(
+    client: MlflowClient, run_id: str, forest: ServedModel, cells: list[dict[str, Any]]
+) -> None:
+    engine = choose_engine(forest, pd.DataFrame(cells))
+    plain = log_served_model(forest, run_id=run_id, request=FOREST_COVER.request)
+    attached = log_served_model(forest, run_id=run_id, request=FOREST_COVER.request, engine=engine)
+    version = registry.register(client, "served", attached.model_uri, run_id=run_id, provenance=_provenance())
+
+    estimators = {
+        uri: type(registry.load_for_serving(uri).model.estimator).__name__  # type: ignore[attr-defined]
+        for uri in (plain.model_uri, attached.model_uri, f"models:/served/{version.version}")
+    }
+
+    assert list(estimators.values()) == ["RandomForestClassifier", "OnnxClassifier", "OnnxClassifier"]
+    expected = forest.answer(cells)
+    for uri in estimators:
+        answer = registry.load_for_serving(uri).answer(cells)
+        np.testing.assert_array_equal(answer.labels, expected.labels)
+        np.testing.assert_allclose(answer.probabilities, expected.probabilities, rtol=0, atol=1e-6)
+    pd.testing.assert_frame_equal(registry.load(attached.model_uri).predict(pd.DataFrame(cells)), forest.predict(cells), rtol=0, atol=1e-9)
+
+
+def test_serving_loads_no_library_of_training(
+    client: MlflowClient, run_id: str, folder: Path, forest: ServedModel, cells: list[dict[str, Any]]
+) -> None:
+    engine = choose_engine(forest, pd.DataFrame(cells))
+    uri = log_served_model(forest, run_id=run_id, request=FOREST_COVER.request, engine=engine).model_uri
+    code = (
+        "import sys\n"
+        "from mlops_assets.ml import registry\n"
+        f"registry.connect('sqlite:///{folder / 'mlflow' / 'mlflow.db'}')\n"
+        f"served = registry.load_for_serving({uri!r})\n"
+        "from mlops_assets.domains.forest_cover.spec import FOREST_COVER\n"
+        "records = [{field.name: field.example for field in FOREST_COVER.request}]\n"
+        "served.answer(records), served.predict(records)\n"
+        "print(' '.join(sys.modules))"
+    )
+
+    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+    assert "onnxruntime" in loaded
+    train_only = {"skl2onnx", "onnxmltools", "onnx", "optuna", "imblearn", "matplotlib", "dagster", "geopandas", "xgboost", "mlflow.pyfunc"}
+    assert loaded & train_only == set()
+
+
+def test_logged_model_of_classes_says_so_in_its_signature(client: MlflowClient, run_id: str, forest: ServedModel) -> None:
+    signature = registry.load(log_served_model(forest, run_id=run_id, request=FOREST_COVER.request).model_uri).metadata.signature
+
+    assert {spec.name: spec.type.name for spec in signature.outputs} == {
+        "label": "long",
+        **{f"probability_{n}": "double" for n in range(7)},
+    }
+    assert signature.inputs.required_input_names() == [field.name for field in FOREST_COVER.request]
+
+
 def test_logged_model_carries_signature_example_requirements_and_code(model_uri: str, client: MlflowClient, run_id: str) -> None:
     model = registry.load(model_uri)
     files = Path(client.get_logged_model(model_uri.removeprefix("models:/")).artifact_location.removeprefix("file://").replace("%20", " "))
@@ -157,7 +217,7 @@ def test_model_that_cannot_score_its_example_is_not_logged(client: MlflowClient,
     logged = len(client.search_logged_models([client.get_run(run_id).info.experiment_id]))
 
     with pytest.raises(ValueError, match="date is required"):
-        registry.log_served_model(served, run_id=run_id, request=REQUEST[:1])
+        log_served_model(served, run_id=run_id, request=REQUEST[:1])
 
     assert len(client.search_logged_models([client.get_run(run_id).info.experiment_id])) == logged
 
@@ -199,6 +259,22 @@ def test_versions_are_those_of_one_model(client: MlflowClient) -> None:
         _register(client, name)
 
     assert [(item.name, int(item.version)) for item in registry.versions(client, "listed")] == [("listed", 1), ("listed", 2)]
+
+
+def test_history_is_newest_first_with_aliases_and_times(client: MlflowClient) -> None:
+    first, second = (_register(client, "historic", candidate=name) for name in ("a", "b"))
+    registry.set_alias(client, "historic", CHAMPION, first)
+    registry.set_alias(client, "historic", CHALLENGER, first)
+
+    found = registry.history(client, "historic")
+
+    assert [(item.version, item.aliases, item.provenance.candidate) for item in found] == [
+        (second, (), "b"),
+        (first, ("challenger", "champion"), "a"),
+    ]
+    assert found[0].created_at >= found[1].created_at
+    assert (datetime.now(UTC) - found[1].created_at).total_seconds() < 3600
+    assert registry.history(client, "unheard_of") == []
 
 
 def test_versions_with_fingerprint_are_those_of_the_model_oldest_first(client: MlflowClient) -> None:
@@ -248,7 +324,7 @@ def test_everything_works_behind_a_server(server: str, served: ServedModel, raw:
     remote = registry.connect(server)
     registry.create_experiment(remote, "chicago_crime", None)
     run = remote.create_run(remote.get_experiment_by_name("chicago_crime").experiment_id)
-    logged = registry.log_served_model(served, run_id=run.info.run_id, request=REQUEST)
+    logged = log_served_model(served, run_id=run.info.run_id, request=REQUEST)
     version = registry.register(remote, "chicago_crime", logged.model_uri, run_id=run.info.run_id, provenance=_provenance())
     registry.set_alias(remote, "chicago_crime", CHAMPION, version.version)
 

@@ -7,17 +7,20 @@ from shutil import rmtree
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
 from mlops_assets.domain import Gates, Split
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
+from mlops_assets.domains.forest_cover.spec import FOREST_COVER
 from mlops_assets.ml import registry
 from mlops_assets.ml.evaluate import binary_metrics
 from mlops_assets.ml.provenance import Provenance
 from mlops_assets.ml.release import judge, register_challenger
 from mlops_assets.ml.served import ServedModel
+from mlops_assets.ml.task import task_of
 
 DOMAIN = replace(CHICAGO_CRIME, gates=Gates(minimum={"roc_auc": 0.5}))
 
@@ -49,9 +52,9 @@ def _provenance(version: str = "v1") -> Provenance:
 
 
 @pytest.fixture(scope="module")
-def first(client: MlflowClient, served: ServedModel, run_id: str) -> str:
+def first(client: MlflowClient, served: ServedModel, raw: pd.DataFrame, run_id: str) -> str:
     """The first version."""
-    version, is_new = register_challenger(client, DOMAIN, served, run_id=run_id, provenance=_provenance())
+    version, is_new = register_challenger(client, DOMAIN, served, run_id=run_id, provenance=_provenance(), held_out=raw)
     assert is_new
     return str(version.version)
 
@@ -60,8 +63,10 @@ def _metrics(served: ServedModel, rows: pd.DataFrame) -> dict[str, float]:
     return binary_metrics(rows["arrest"].to_numpy(bool), served.predict(rows)["probability"].to_numpy(), served.model.threshold)
 
 
-def test_register_challenger_keeps_an_identical_version(client: MlflowClient, served: ServedModel, run_id: str, first: str) -> None:
-    version, is_new = register_challenger(client, DOMAIN, served, run_id=run_id, provenance=_provenance())
+def test_register_challenger_keeps_an_identical_version(
+    client: MlflowClient, served: ServedModel, raw: pd.DataFrame, run_id: str, first: str
+) -> None:
+    version, is_new = register_challenger(client, DOMAIN, served, run_id=run_id, provenance=_provenance(), held_out=raw)
 
     assert (str(version.version), is_new) == (first, False)
     assert [str(item.version) for item in registry.versions(client, DOMAIN.name)] == [first]
@@ -72,16 +77,42 @@ def test_register_challenger_keeps_an_identical_version(client: MlflowClient, se
 
 
 def test_register_challenger_makes_a_version_for_other_data_or_another_model(
-    client: MlflowClient, served: ServedModel, crimes: list[dict[str, Any]], refit: Callable[..., ServedModel], run_id: str, first: str
+    client: MlflowClient,
+    served: ServedModel,
+    raw: pd.DataFrame,
+    crimes: list[dict[str, Any]],
+    refit: Callable[..., ServedModel],
+    run_id: str,
+    first: str,
 ) -> None:
-    other_data, _ = register_challenger(client, DOMAIN, served, run_id=run_id, provenance=_provenance("v2"))
-    other_model, is_new = register_challenger(client, DOMAIN, refit(crimes[:200]), run_id=run_id, provenance=_provenance())
+    other_data, _ = register_challenger(client, DOMAIN, served, run_id=run_id, provenance=_provenance("v2"), held_out=raw)
+    other_model, is_new = register_challenger(client, DOMAIN, refit(crimes[:200]), run_id=run_id, provenance=_provenance(), held_out=raw)
 
     assert is_new
     assert len({first, str(other_data.version), str(other_model.version)}) == 3
     challenger = registry.by_alias(client, DOMAIN.name, registry.CHALLENGER)
     assert challenger is not None
     assert str(challenger.version) == str(other_model.version)
+
+
+def test_version_of_several_classes_is_registered_judged_and_served(
+    client: MlflowClient, forest: ServedModel, cells: list[dict[str, Any]], fit_forest: Callable[..., ServedModel], run_id: str
+) -> None:
+    rows, domain = pd.DataFrame(cells), FOREST_COVER
+    version, is_new = register_challenger(client, domain, forest, run_id=run_id, provenance=_provenance(), held_out=rows)
+    registry.set_alias(client, domain.model_name, registry.CHAMPION, version.version)
+    found = registry.trace(client, f"{domain.model_name}@champion")
+    task = task_of(domain)
+    champion = task.metrics(task.labels(rows["cover_type"]), forest.answer(cells).probabilities, 0.0)
+
+    verdict = judge(client, domain, "99", champion | {"macro_f1": champion["macro_f1"] + 0.01}, rows)
+
+    assert (is_new, version.name, found.provenance.serving_engine) == (True, "forest-cover-classifier", "onnx")
+    assert (found.provenance.candidate, found.provenance.params) == ("random_forest", {"n_estimators": 15, "max_depth": 6})
+    assert found.provenance.features == tuple(forest.model.columns)
+    assert (verdict.decision.promote, verdict.champion_version) == (True, str(version.version))
+    assert verdict.champion == pytest.approx(champion)
+    assert registry.load_for_serving(f"models:/{domain.model_name}/{version.version}").answer(cells[:1]).labels.dtype == np.int64
 
 
 def test_judge_without_a_champion_asks_the_gates_only(client: MlflowClient, served: ServedModel, raw: pd.DataFrame) -> None:
@@ -124,13 +155,13 @@ def test_judge_does_not_compare_with_a_champion_trained_under_another_split(
 
 
 def test_register_challenger_registers_anew_where_the_artifacts_of_the_version_are_gone(
-    client: MlflowClient, served: ServedModel, run_id: str
+    client: MlflowClient, served: ServedModel, raw: pd.DataFrame, run_id: str
 ) -> None:
     domain = replace(DOMAIN, name="emptied")
-    lost, _ = register_challenger(client, domain, served, run_id=run_id, provenance=_provenance())
+    lost, _ = register_challenger(client, domain, served, run_id=run_id, provenance=_provenance(), held_out=raw)
     rmtree(Path(mlflow.artifacts.download_artifacts(f"models:/{domain.name}/{lost.version}")))
 
-    found, is_new = register_challenger(client, domain, served, run_id=run_id, provenance=_provenance())
+    found, is_new = register_challenger(client, domain, served, run_id=run_id, provenance=_provenance(), held_out=raw)
 
     assert is_new
     assert found.version != lost.version

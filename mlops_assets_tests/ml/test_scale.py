@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from sklearn.preprocessing import StandardScaler
 
 from mlops_assets.ml.scale import FrameScaler
 
@@ -37,3 +38,22 @@ def test_scaler_only_centres_a_column_that_does_not_vary() -> None:
 
 def test_scaler_without_columns_changes_nothing() -> None:
     pd.testing.assert_frame_equal(FrameScaler([]).fit(_frame()).transform(_frame()), _frame())
+
+
+def test_moments_scale_a_matrix_as_the_frame() -> None:
+    frame = _frame()
+    scaler = FrameScaler(["x", "same"]).fit(frame)
+    columns = ["flag", "same", "x"]
+
+    means, deviations = scaler.moments(columns)
+
+    np.testing.assert_array_equal((frame[columns].to_numpy() - means) / deviations, scaler.transform(frame)[columns].to_numpy())
+    assert [values.tolist() for values in FrameScaler([]).moments(columns)] == [[0.0] * 3, [1.0] * 3]
+
+
+def test_scaler_is_scikit_learns_to_the_bit() -> None:
+    frame = pd.DataFrame(np.random.default_rng(1).normal(1e6, 3, (500, 2)), columns=["x", "y"])
+
+    scaled = FrameScaler(["x", "y"]).fit(frame).transform(frame)
+
+    np.testing.assert_array_equal(scaled.to_numpy(), StandardScaler().fit_transform(frame.to_numpy()))

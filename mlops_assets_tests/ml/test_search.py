@@ -11,6 +11,8 @@ from mlops_assets.domain import Balance, Candidate, Features, Range, Search, Sel
 from mlops_assets.ml.balance import balance
 from mlops_assets.ml.evaluate import best_threshold, binary_metrics
 from mlops_assets.ml.search import SearchResult, Trial, search
+from mlops_assets.ml.split import stratified_mask
+from mlops_assets.ml.task import Binary, Multiclass, Task
 from mlops_assets.ml.train import fit_candidate
 
 FEATURES = Features(numeric=("signal", "noise"), target=(("place",),))
@@ -30,6 +32,13 @@ def _frame(rows: int = 400) -> pd.DataFrame:
 
 
 TRAIN = _frame()
+BINARY = Binary()
+
+
+def _held_back() -> np.ndarray:
+    """Which of the training rows a search holds back: a fifth of each class."""
+    labels = TRAIN["hit"].to_numpy()
+    return stratified_mask(labels, {label: round(0.2 * rows) for label, rows in enumerate(np.bincount(labels))}, 42)
 
 
 def _search(
@@ -37,10 +46,12 @@ def _search(
     trials: int,
     train: pd.DataFrame = TRAIN,
     on_trial: Callable[[Trial], None] | None = None,
+    task: Task = BINARY,
     **changes: Any,
 ) -> SearchResult:
     return search(
         train,
+        task=task,
         target="hit",
         features=FEATURES,
         candidates=candidates,
@@ -91,23 +102,26 @@ def test_search_prefers_the_earlier_of_equal_trials() -> None:
 
 @pytest.mark.parametrize("metric", ["average_precision", "mcc"])
 def test_search_judges_by_the_metric_on_rows_held_back(metric: str) -> None:
-    held_back = module._stratified_mask(TRAIN["hit"].to_numpy(), 0.2, 42)
+    held_back = _held_back()
     trial = _search((PLAIN,), trials=1, metric=metric).trials[0]
     model = fit_candidate(
-        PLAIN, PLAIN.params, train=TRAIN[~held_back], balanced=None, selected=None, target="hit", features=FEATURES, seed=42, threshold=0.5
+        PLAIN,
+        PLAIN.params,
+        train=TRAIN[~held_back],
+        balanced=None,
+        selected=None,
+        target="hit",
+        features=FEATURES,
+        seed=42,
+        threshold=0.5,
+        classes=(0, 1),
     )
     validation = TRAIN[held_back]
-    labels, probability = validation["hit"].to_numpy(), model.predict_probability(validation)
+    labels, probability = validation["hit"].to_numpy(), model.predict_probabilities(validation)[:, 1]
     assert trial.threshold == best_threshold(labels, probability)
     assert trial.metrics == binary_metrics(labels, probability, trial.threshold)
     assert trial.value == trial.metrics[metric]
-
-
-def test_search_holds_back_a_share_of_each_class() -> None:
-    labels = np.repeat([0, 1], [1000, 50])
-    held_back = module._stratified_mask(labels, 0.2, seed=1)
-    assert (held_back[labels == 0].sum(), held_back[labels == 1].sum()) == (200, 10)
-    assert module._stratified_mask(np.array([0, 0, 0, 1, 1]), 0.01, seed=1).sum() == 2
+    assert trial.rows == (~held_back).sum()
 
 
 def test_search_balances_and_selects_once_and_on_the_fit_part_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +133,7 @@ def test_search_balances_and_selects_once_and_on_the_fit_part_only(monkeypatch: 
 
     monkeypatch.setattr(module, "balance_rows", recording)
     trials = _search((REFERENCE, replace(REFERENCE, name="again")), trials=4).trials
-    held_back = module._stratified_mask(TRAIN["hit"].to_numpy(), 0.2, 42)
+    held_back = _held_back()
     assert seen == [set(TRAIN.loc[~held_back, "id"])]
     assert {trial.metrics["rows"] for trial in trials} == {held_back.sum()}
 
@@ -133,6 +147,53 @@ def test_search_calls_on_trial_after_each_trial() -> None:
     seen: list[Trial] = []
     result = _search((PLAIN, TARGET), trials=3, on_trial=seen.append)
     assert tuple(seen) == result.trials
+
+
+def test_search_of_each_gives_every_candidate_trials_of_its_own() -> None:
+    trials = _search((PLAIN, TARGET), trials=3, each=True).trials
+    assert [(trial.number, trial.candidate) for trial in trials] == [*enumerate(["plain"] * 3 + ["target"] * 3)]
+    assert [trials[0].params, trials[3].params] == [PLAIN.params, TARGET.params]
+    alone = _search((TARGET,), trials=3).trials
+    assert [(trial.params, trial.value) for trial in trials[3:]] == [(trial.params, trial.value) for trial in alone]
+
+
+def test_search_of_each_tries_a_candidate_without_a_space_once() -> None:
+    trials = _search((replace(PLAIN, space={}), TARGET), trials=2, each=True).trials
+    assert [trial.candidate for trial in trials] == ["plain", "target", "target"]
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_search_names_the_best_trial_of_every_candidate(each: bool) -> None:
+    result = _search((WEAK, TARGET), trials=4, each=each)
+    best = result.best_of_each
+    assert [trial.candidate for trial in best] == ["weak", "target"]
+    for trial in best:
+        own = [other.value for other in result.trials if other.candidate == trial.candidate]
+        assert trial.value == max(own)
+    assert max(best, key=lambda trial: trial.value).params == result.params
+
+
+def test_search_names_the_earlier_of_a_candidates_equal_trials() -> None:
+    trial = _search((PLAIN,), trials=1).trials[0]
+    assert SearchResult("plain", {}, 0.0, 0.0, (trial, replace(trial, number=1))).best_of_each == (trial,)
+
+
+def test_search_fits_a_candidate_on_the_rows_that_it_allows() -> None:
+    plain, few = _search((PLAIN, replace(PLAIN, name="few", max_rows=60)), trials=2).trials
+    assert plain.rows == 320
+    assert 58 <= few.rows <= 60
+    assert plain.metrics["rows"] == few.metrics["rows"] == 80
+
+
+def test_search_judges_several_classes_by_their_own_metrics() -> None:
+    codes = TRAIN.assign(hit=np.digitize(TRAIN["signal"], (-0.5, 0.5, 9.0)).astype(np.int8))
+    task = Multiclass((0, 1, 2, 3))
+    best = _search((PLAIN,), trials=2, train=codes, task=task, metric="macro_f1").trials[0]
+    assert best.value == best.metrics["macro_f1"] > 0.8
+    assert (best.threshold, best.metrics["f1_3"]) == (0, 0)
+    assert _search((PLAIN,), trials=0, train=codes, task=task, metric="f1_2").threshold == 0
+    with pytest.raises(ValueError, match="cannot maximise 'average_precision'; it can: macro_f1, "):
+        _search((PLAIN,), trials=2, train=codes, task=task)
 
 
 def test_search_without_trials_takes_the_first_candidate() -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.domain import Split, SplitKind
-from mlops_assets.ml.split import split, split_of
+from mlops_assets.ml.split import UnsplittableError, split, split_of, stratified_mask
 
 NAMES = {"id_column": "id", "time_column": "at", "target": "arrest"}
 PINNED = ["10008", "10010", "10012", "10013", "10015", "10016", "10018", "10024", "10031", "10042"]
@@ -128,3 +128,39 @@ def test_split_refuses_missing_values_with_their_count(column: str) -> None:
 
     with pytest.raises(ValueError, match=f"100 rows with missing values: {column} in 2"):
         split(frame, Split(), **NAMES)
+
+
+def _classes(*rows: int) -> pd.DataFrame:
+    """So many rows of class 0, 1, ..."""
+    return _frame(sum(rows)).assign(arrest=np.repeat(np.arange(len(rows)), rows))
+
+
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.99])
+def test_random_split_gives_either_side_a_row_of_a_rare_class(share: float) -> None:
+    train, test = split(_classes(500, 300, 3, 2), Split(test_share=share), **NAMES)
+
+    assert set(train["arrest"]) == set(test["arrest"]) == {0, 1, 2, 3}
+    assert (train["arrest"] == 3).sum() == (test["arrest"] == 3).sum() == 1
+    assert (test["arrest"] == 0).sum() == 500 * share
+
+
+@pytest.mark.parametrize("kind", ["random", "temporal"])
+def test_split_names_the_class_of_a_single_row(kind: SplitKind) -> None:
+    with pytest.raises(UnsplittableError, match=r"these 801 rows give .*: (test|train) has no 2$"):
+        split(_classes(500, 300, 1), Split(kind=kind, test_share=0.2), **NAMES)
+
+
+def test_random_split_cannot_part_rows_of_one_id() -> None:
+    frame = _classes(500, 2)
+    frame["id"] = frame["id"].replace("10501", "10500")
+
+    with pytest.raises(UnsplittableError, match="test has no 1"):
+        split(frame, Split(), **NAMES)
+
+
+def test_stratified_mask_takes_what_is_wanted_of_each_class() -> None:
+    labels = np.tile([0, 1, 2, 0], 50)
+    mask, other = (stratified_mask(labels, {0: 20, 1: 1, 2: 0}, seed) for seed in (1, 2))
+
+    assert [mask[labels == label].sum() for label in range(3)] == [20, 1, 0]
+    assert not np.array_equal(mask, other)

@@ -46,6 +46,7 @@ def _fit(candidate: Candidate, train: pd.DataFrame = TRAIN, **changes: Any) -> F
         "features": FEATURES,
         "seed": 1,
         "threshold": 0.4,
+        "classes": (0, 1),
         **changes,
     }
     return fit_candidate(candidate, candidate.params, train=train, **given)
@@ -97,24 +98,25 @@ def test_fit_candidate_gives_the_same_bytes_again() -> None:
 
 def test_fitted_model_predicts_unseen_rows() -> None:
     test = _frame(seed=9)
-    probability = _fit(PLAIN).predict_probability(test)
-    assert probability.dtype == np.float64
-    assert probability.shape == (len(test),)
+    probabilities = _fit(PLAIN).predict_probabilities(test)
+    assert probabilities.dtype == np.float64
+    assert probabilities.shape == (len(test), 2)
+    probability = probabilities[:, 1]
     assert probability[test["hit"] == 1].mean() > probability[test["hit"] == 0].mean() + 0.3
 
 
 def test_fitted_model_reads_columns_by_name() -> None:
     model, test = _fit(TARGET), _frame(seed=9)
     shuffled = test[["place_target", "flag", "id", "noise", "signal"]]
-    np.testing.assert_array_equal(model.predict_probability(shuffled), model.predict_probability(test))
+    np.testing.assert_array_equal(model.predict_probabilities(shuffled), model.predict_probabilities(test))
     with pytest.raises(KeyError, match="flag"):
-        model.predict_probability(test.drop(columns="flag"))
+        model.predict_probabilities(test.drop(columns="flag"))
 
 
 def test_fitted_model_does_not_depend_on_the_batch() -> None:
     model, test = _fit(TARGET), _frame(seed=9)
-    one_by_one = [model.predict_probability(test[row : row + 1])[0] for row in range(20)]
-    np.testing.assert_array_equal(model.predict_probability(test)[:20], one_by_one)
+    one_by_one = [model.predict_probabilities(test[row : row + 1])[0] for row in range(20)]
+    np.testing.assert_array_equal(model.predict_probabilities(test)[:20], one_by_one)
 
 
 def test_fitted_model_importance_adds_up_and_descends() -> None:
@@ -128,6 +130,45 @@ def test_fitted_model_importance_adds_up_and_descends() -> None:
 def test_fitted_model_survives_storage() -> None:
     model = _fit(TARGET)
     loaded = loads(dumps(model))
-    np.testing.assert_array_equal(loaded.predict_probability(TRAIN), model.predict_probability(TRAIN))
-    assert (loaded.columns, loaded.params, loaded.threshold) == (model.columns, model.params, model.threshold)
-    assert loaded.importance == model.importance
+    np.testing.assert_array_equal(loaded.predict_probabilities(TRAIN), model.predict_probabilities(TRAIN))
+    fields = ("columns", "params", "threshold", "classes", "learned", "rows", "available_rows", "importance")
+    assert [getattr(loaded, name) for name in fields] == [getattr(model, name) for name in fields]
+
+
+def test_fitted_model_gives_a_class_that_training_lacks_no_probability() -> None:
+    codes = TRAIN.assign(hit=(3 * TRAIN["hit"]).astype(np.int8))
+    model, plain = _fit(PLAIN, codes, classes=(0, 1, 2, 3)), _fit(PLAIN)
+    probabilities = model.predict_probabilities(TRAIN)
+    assert (model.classes, model.learned) == ((0, 1, 2, 3), (0, 3))
+    assert probabilities.dtype == np.float64
+    np.testing.assert_array_equal(probabilities[:, [0, 3]], plain.predict_probabilities(TRAIN))
+    assert not probabilities[:, [1, 2]].any()
+
+
+def test_fitted_model_reads_a_matrix_in_the_order_of_its_columns() -> None:
+    model = _fit(TARGET)
+    matrix = TRAIN[model.columns].to_numpy(dtype=np.float32)
+    np.testing.assert_array_equal(model.probabilities_of(matrix), model.predict_probabilities(TRAIN))
+
+
+def test_fit_candidate_takes_a_stratified_sample_of_too_many_rows() -> None:
+    model = _fit(replace(PLAIN, max_rows=100))
+    assert 98 <= model.rows <= 100 < model.available_rows == 300
+    assert dumps(model) == dumps(_fit(replace(PLAIN, max_rows=100)))
+    assert dumps(model) != dumps(_fit(replace(PLAIN, max_rows=100), seed=2))
+
+
+def test_fit_candidate_samples_every_class() -> None:
+    rare = TRAIN.assign(hit=np.where(TRAIN.index < 3, 2, TRAIN["hit"]).astype(np.int8))
+    assert _fit(replace(PLAIN, max_rows=50), rare, classes=(0, 1, 2)).learned == (0, 1, 2)
+
+
+@pytest.mark.parametrize("max_rows", [None, 300, 1000])
+def test_fit_candidate_takes_all_rows_of_no_more_than_allowed(max_rows: int | None) -> None:
+    model = _fit(replace(PLAIN, max_rows=max_rows))
+    assert (model.rows, model.available_rows) == (300, 300)
+    np.testing.assert_array_equal(model.predict_probabilities(TRAIN), _fit(PLAIN).predict_probabilities(TRAIN))
+
+
+def test_fitted_model_without_importance_has_none() -> None:
+    assert _fit(replace(PLAIN, estimator="svc", params={})).importance == {}

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.domain import Gates
+from mlops_assets.domain import Batches, Gates, Monthly
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
 from mlops_assets.domains.chicago_crime.transforms import CrimeEnricher, raw_crimes_frame
 from mlops_assets.ml.window import enriched_alike, join_window
 
-DOMAIN = replace(CHICAGO_CRIME, cadence=replace(CHICAGO_CRIME.cadence, window=3), gates=Gates(min_rows=6))
+DOMAIN = replace(CHICAGO_CRIME, cadence=Monthly(start="2016-01", window=3), gates=Gates(min_rows=6))
 
 
 def _month(ids: list[str], arrests: list[bool]) -> pd.DataFrame:
@@ -69,6 +70,14 @@ def test_join_window_refuses_a_window_that_starts_before_the_first_month(months:
         join_window(_window(*months), DOMAIN)
 
 
+def test_join_window_of_batches_takes_as_many_as_there_are() -> None:
+    batches = replace(DOMAIN, cadence=Batches(count=10))
+
+    assert len(join_window({"01": FIRST, "02": SECOND}, batches)) == 6
+    with pytest.raises(ValueError, match=r"3 rows in the window, at least 6 are needed \(01: 3\)"):
+        join_window({"01": FIRST}, batches)
+
+
 def test_join_window_loads_each_month_once() -> None:
     loaded: list[str] = []
 
@@ -87,7 +96,7 @@ def test_join_window_loads_each_month_once() -> None:
 
 def test_enriched_alike_enriches_anew_only_what_another_enricher_made(crimes: list[dict[str, Any]]) -> None:
     raw = raw_crimes_frame([crimes[:20]])
-    old, new = (CrimeEnricher([name], [[x, 1_900_000.0]]) for name, x in (("1", 1_150_000.0), ("2", 1_180_000.0)))
+    old, new = (CrimeEnricher([name], np.array([[x, 1_900_000.0]])) for name, x in (("1", 1_150_000.0), ("2", 1_180_000.0)))
     rows = old.transform(raw)
 
     assert enriched_alike(rows, new, derived=True) is rows

@@ -54,6 +54,17 @@ def test_read_of_nothing_is_a_file_not_found(lake_uri: str) -> None:
             read("asset/absent")
 
 
+def test_delete_removes_one_object_and_does_not_mind_if_there_is_none(lake_uri: str) -> None:
+    lake = Lake(lake_uri)
+    lake.write("asset/gone", b"content")
+    lake.write("asset/kept", b"content")
+
+    for _ in range(2):
+        lake.delete("asset/gone")
+
+    assert list(lake.keys("asset")) == ["asset/kept"]
+
+
 def test_keys_are_those_directly_below_and_sorted(lake_uri: str) -> None:
     lake = Lake(lake_uri)
     for key in ("a/b/2.parquet", "a/b/1.parquet", "a/bc/3.parquet", "a/b/deeper/4.parquet"):

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
-from mlops_assets.factories.keys import artifact_asset, asset_key, frame_asset
+from mlops_assets.factories.keys import artifact_asset, asset_key, frame_asset, partitions_in
 from mlops_assets.factories.partitions import StoredPartitions, derived, store_partitions
 from mlops_assets.factories.reports import column_lineage
 from mlops_assets.resources.socrata import SocrataResource, UpstreamState
-from mlops_assets.storage.io_managers import AS_PARTITIONS
 from mlops_assets.storage.partitioned import Partitioned
 from mlops_assets.storage.resource import LakeResource
 
@@ -39,11 +38,6 @@ DERIVED_FROM = {
     **dict.fromkeys(("x_ft", "y_ft", "nearest_station", "station_distance_m"), PLACE),
 }
 """Column of `enriched` -> the columns of `raw_crimes` it is made of."""
-
-
-def months_of(stage: str) -> dg.AssetIn:
-    """The same months of another stage."""
-    return dg.AssetIn(key=asset_key(CHICAGO_CRIME, stage), metadata={AS_PARTITIONS: True})
 
 
 @frame_asset(
@@ -93,7 +87,7 @@ def raw_police_stations(context: dg.AssetExecutionContext, socrata: SocrataResou
     CHICAGO_CRIME,
     "enricher",
     "Derives season, time and nearest station from a raw record; travels inside the model.",
-    ins={"stations": months_of("raw_police_stations")},
+    ins={"stations": partitions_in(CHICAGO_CRIME, "raw_police_stations")},
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def enricher(context: dg.AssetExecutionContext, lake: LakeResource, stations: Frames) -> StoredPartitions:
@@ -108,7 +102,7 @@ def enricher(context: dg.AssetExecutionContext, lake: LakeResource, stations: Fr
     CHICAGO_CRIME,
     "rejected_crimes",
     "Raw rows that cannot be used, each with its reason: counted and set aside, never dropped.",
-    ins={"crimes": months_of("raw_crimes")},
+    ins={"crimes": partitions_in(CHICAGO_CRIME, "raw_crimes")},
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def rejected_crimes(context: dg.AssetExecutionContext, lake: LakeResource, crimes: Frames) -> StoredPartitions:
@@ -123,7 +117,7 @@ def rejected_crimes(context: dg.AssetExecutionContext, lake: LakeResource, crime
     CHICAGO_CRIME,
     "enriched",
     "The month's usable crimes with season, day and time, nearest police station and its distance in metres.",
-    ins={"crimes": months_of("raw_crimes"), "enrichers": months_of("enricher")},
+    ins={"crimes": partitions_in(CHICAGO_CRIME, "raw_crimes"), "enrichers": partitions_in(CHICAGO_CRIME, "enricher")},
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def enriched(context: dg.AssetExecutionContext, lake: LakeResource, crimes: Frames, enrichers: Enrichers) -> StoredPartitions:

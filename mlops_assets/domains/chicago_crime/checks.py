@@ -1,31 +1,17 @@
 """Checks on Chicago's raw and enriched months: the contract that was held before storing, shown and held again after it."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
-from mlops_assets.factories.checks import Finding, partition_check
+from mlops_assets.factories.checks import Finding, accepted, partition_check
 
 if TYPE_CHECKING:
     from pandas import DataFrame as Frame
-
-    from mlops_assets.domains.chicago_crime.schema import Validation
 else:
-    Frame = Validation = Any
-
-
-def accepted(frame: Frame, validate: Callable[[Frame], Validation]) -> Finding:
-    """A validation as a finding."""
-    from mlops_assets.domains.chicago_crime.schema import ValidationError
-
-    try:
-        validation = validate(frame)
-    except ValidationError as error:
-        return Finding(False, len(frame), {f"{failure.column}: {failure.check}": failure.count for failure in error.failures}, str(error))
-    return Finding(True, len(frame), {failure.check: failure.count for failure in validation.failures})
+    Frame = Any
 
 
 def raw_crimes_match(frame: Frame, month: str) -> Finding:

@@ -9,9 +9,10 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.domains.chicago_crime.schema import ValidationError, validate_raw, validate_stations
+from mlops_assets.domains.chicago_crime.schema import validate_raw, validate_stations
 from mlops_assets.domains.chicago_crime.spec import CADENCE, CHICAGO_CRIME, CRIMES_DATASET, STATIONS_DATASET
 from mlops_assets.domains.chicago_crime.transforms import CRIME_COLUMNS, STATION_COLUMNS, raw_crimes_frame, raw_stations_frame
+from mlops_assets.ml.validation import ValidationError
 from mlops_assets.partitions import month_before, window_of
 from mlops_assets.resources.socrata import SocrataClient, UpstreamState
 from mlops_assets.resources.upstream import UpstreamError

@@ -4,8 +4,6 @@ Structural faults are errors: a column missing, renamed (all null) or of another
 A few unusable rows are normal: they are counted and set aside. Parsing belongs to `transforms`.
 """
 
-from dataclasses import dataclass
-
 import pandas as pd
 import pandera.pandas as pandera
 
@@ -21,57 +19,12 @@ from mlops_assets.domains.chicago_crime.transforms import (
     Y_FEET,
     reject_reasons,
 )
+from mlops_assets.ml.validation import Validation, failure, raise_if_any, schema_failures, validate
 
 TOLERATED_SHARE = 0.05
 """Largest share of a month's rows that may be set aside for one reason."""
 FARTHEST_STATION_M = 50_000.0
 """Chicago is 42 km long."""
-EXAMPLES = 3
-CHECK_WORDS = {
-    "column_in_dataframe": "missing column",
-    "column_in_schema": "unknown column",
-    "field_uniqueness": "not unique",
-    "not_nullable": "missing value",
-}
-"""Pandera's names of its own checks, in plain words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One check that rows do not pass: how many, and a few values that show it."""
-
-    column: str
-    check: str
-    count: int
-    examples: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """As in error texts."""
-        examples = f", e.g. {', '.join(self.examples)}" if self.examples else ""
-        return f"{self.column}: {self.check} ({self.count} rows{examples})"
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """An acceptable frame: its rows, and the failures of rows that are to be set aside."""
-
-    rows: int
-    failures: tuple[Failure, ...] = ()
-
-    @property
-    def set_aside(self) -> int:
-        """Rows that cannot be used."""
-        return sum(failure.count for failure in self.failures)
-
-
-class ValidationError(ValueError):
-    """The frame must not be stored; the text names columns, checks and counts, `failures` holds them."""
-
-    def __init__(self, subject: str, rows: int, failures: tuple[Failure, ...]) -> None:
-        """`subject` names the frame."""
-        super().__init__(f"{subject} ({rows} rows) cannot be accepted: {'; '.join(map(str, failures))}")
-        self.rows = rows
-        self.failures = failures
 
 
 def _or_all_null(column: pd.Series) -> pd.Series:
@@ -124,55 +77,24 @@ def validate_raw(frame: pd.DataFrame, month: str) -> Validation:
     An empty frame is acceptable: whether the month should have rows is for the caller to know.
     """
     subject = f"{RAW_CRIMES.name} of {month}"
-    _raise_if_any(subject, frame, _schema_failures(RAW_CRIMES, frame))
+    raise_if_any(subject, frame, schema_failures(RAW_CRIMES, frame))
     reasons = reject_reasons(frame)
-    dirt = [_failure(column, reason, frame.loc[_holds(reasons == reason), column]) for reason, column in REASON_COLUMNS.items()]
-    elsewhere = _failure("date", f"outside {month}", frame.loc[_is_outside(frame["date"], month), "date"])
+    dirt = [failure(column, reason, frame.loc[_holds(reasons == reason), column]) for reason, column in REASON_COLUMNS.items()]
+    elsewhere = failure("date", f"outside {month}", frame.loc[_is_outside(frame["date"], month), "date"])
     faults = [elsewhere] if elsewhere.count else []
-    faults += [failure for failure in dirt if failure.count > TOLERATED_SHARE * len(frame)]
-    _raise_if_any(subject, frame, tuple(faults))
-    return Validation(len(frame), tuple(failure for failure in dirt if failure.count))
+    faults += [found for found in dirt if found.count > TOLERATED_SHARE * len(frame)]
+    raise_if_any(subject, frame, tuple(faults))
+    return Validation(len(frame), tuple(found for found in dirt if found.count))
 
 
 def validate_stations(frame: pd.DataFrame) -> Validation:
     """The raw police stations; ValidationError for any fault."""
-    return _validate(RAW_STATIONS, frame)
+    return validate(RAW_STATIONS, frame)
 
 
 def validate_enriched(frame: pd.DataFrame) -> Validation:
     """Enriched crimes; ValidationError for any fault: what cannot be used was set aside before."""
-    return _validate(ENRICHED, frame)
-
-
-def _validate(schema: pandera.DataFrameSchema, frame: pd.DataFrame) -> Validation:
-    _raise_if_any(str(schema.name), frame, _schema_failures(schema, frame))
-    return Validation(len(frame))
-
-
-def _raise_if_any(subject: str, frame: pd.DataFrame, failures: tuple[Failure, ...]) -> None:
-    if failures:
-        raise ValidationError(subject, len(frame), failures)
-
-
-def _schema_failures(schema: pandera.DataFrameSchema, frame: pd.DataFrame) -> tuple[Failure, ...]:
-    try:
-        schema.validate(frame, lazy=True)
-    except pandera.errors.SchemaErrors as errors:
-        cases = errors.failure_cases
-    else:
-        return ()
-    # Faults of the table itself (a column missing or unknown) carry the column's name as the failing value.
-    of_table = cases["schema_context"] != "Column"
-    table_faults = [
-        Failure(str(name), CHECK_WORDS.get(check, check), len(frame), ())
-        for name, check in cases.loc[of_table, ["failure_case", "check"]].itertuples(index=False)
-    ]
-    groups = cases[~of_table].groupby(["column", "check"], sort=False)["failure_case"]
-    return (*table_faults, *(_failure(str(column), CHECK_WORDS.get(check, check), values) for (column, check), values in groups))
-
-
-def _failure(column: str, check: str, values: pd.Series) -> Failure:
-    return Failure(column, check, len(values), tuple(str(value) for value in values.drop_duplicates().head(EXAMPLES)))
+    return validate(ENRICHED, frame)
 
 
 def _is_outside(dates: pd.Series, month: str) -> pd.Series:

@@ -183,9 +183,7 @@ def test_an_emptied_month_is_stored_once_its_object_is_deleted(platform: Any) ->
         ("2018-01-01T00:00:00", "2017-12"),
     ],
 )
-def test_partitions_to_ingest_end_with_the_last_month_that_the_portal_has_whole(
-    tmp_path: Path, last_crime: str, newest: str
-) -> None:
+def test_partitions_to_ingest_end_with_the_last_month_that_the_portal_has_whole(tmp_path: Path, last_crime: str, newest: str) -> None:
     crime = {"id": "1", "date": last_crime, "updated_on": last_crime, "arrest": False}
     (tmp_path / "crimes.json").write_text(json.dumps([crime]))
 

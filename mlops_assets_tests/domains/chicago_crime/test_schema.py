@@ -5,9 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.domains.chicago_crime.schema import ValidationError, validate_enriched, validate_raw, validate_stations
+from mlops_assets.domains.chicago_crime.schema import validate_enriched, validate_raw, validate_stations
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
 from mlops_assets.domains.chicago_crime.transforms import STATION_COLUMNS, CrimeEnricher, raw_crimes_frame, raw_stations_frame
+from mlops_assets.ml.validation import ValidationError
 
 MONTH = "2017-11"
 ROWS = 40

@@ -1,0 +1,111 @@
+"""PostgreSQL through ADBC: rows go in and out as Arrow, by COPY. Every call connects anew, so restarts of the server pass unnoticed."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import adbc_driver_manager
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from mlops_assets.domain import Table
+from mlops_assets.storage.warehouse.errors import AbortedError, WarehouseError
+from mlops_assets.storage.warehouse.statements import Statement, create_stage
+
+SERIALIZATION_FAILURES = ("40001", "40P01")
+"""SQLSTATE of transactions that lost against another one."""
+HIDDEN = "***"
+
+
+class PostgresEngine:
+    """Tables in the first schema of the connection's search path."""
+
+    dialect = "postgres"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        parts = urlsplit(url)
+        query = parse_qs(parts.query)
+        host = query.get("host", [parts.netloc.rpartition("@")[2] or "localhost"])[0]
+        self.location = f"postgresql://{host}{parts.path}"
+        # An `@` in a password that is not percent-encoded is parsed in more than one way, so every reading of it is hidden.
+        first, last = parts.netloc.partition("@"), parts.netloc.rpartition("@")
+        readings = [first[0].partition(":")[2], last[0].partition(":")[2], first[2].rpartition("@")[0], *query.get("password", [])]
+        self._secrets = {secret for reading in readings if reading for secret in (reading, unquote(reading))}
+
+    @contextmanager
+    def reading(self) -> Iterator["PostgresSession"]:
+        """One snapshot for all reads."""
+        with self._session() as session:
+            session.define(Statement("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            yield session
+
+    @contextmanager
+    def writing(self, tables: list[str]) -> Iterator["PostgresSession"]:
+        """Advisory locks until the end of the transaction, in the order of names: two writers never wait for each other."""
+        with self._session() as session:
+            for table in sorted(tables):
+                lock = Statement("SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.' || $1))", {"table": table})
+                session.fetch(lock)
+            yield session
+            session.commit()
+
+    @contextmanager
+    def _session(self) -> Iterator["PostgresSession"]:
+        try:
+            # Closing without a commit rolls back.
+            with closing(dbapi.connect(self._url)) as connection, closing(connection.cursor()) as cursor:
+                yield PostgresSession(connection, cursor)
+        except adbc_driver_manager.Error as error:
+            kind = AbortedError if error.sqlstate in SERIALIZATION_FAILURES else WarehouseError
+            raise kind(f"PostgreSQL {self.location}: {self._without_secrets(str(error))}") from None  # the cause's text may hold the URL
+
+    def _without_secrets(self, text: str) -> str:
+        for secret in sorted({self._url, *self._secrets}, key=len, reverse=True):
+            text = text.replace(secret, HIDDEN)
+        return text.strip()
+
+
+class PostgresSession:
+    """One connection, its transaction open."""
+
+    def __init__(self, connection: dbapi.Connection, cursor: dbapi.Cursor) -> None:
+        self._connection = connection
+        self._cursor = cursor
+        self._staged = 0
+
+    def columns(self, table: str) -> Mapping[str, str] | None:
+        """From the catalogue, with the precision of decimals."""
+        catalogue = (
+            "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute "
+            "WHERE attrelid = to_regclass(quote_ident($1)) AND attnum > 0 AND NOT attisdropped"
+        )
+        names, types = self.fetch(Statement(catalogue, {"table": table})).columns
+        return dict(zip(names.to_pylist(), types.to_pylist(), strict=True)) or None
+
+    def define(self, statement: Statement) -> None:
+        """Inside the transaction, like everything."""
+        self._cursor.execute(statement.sql)
+
+    def stage(self, table: Table, rows: pa.Table) -> str:
+        """A temporary table, gone with the connection."""
+        self._staged += 1
+        name = f"stage_{self._staged}"
+        self.define(create_stage(table, name, "postgres"))
+        self._cursor.adbc_ingest(name, rows, mode="append", temporary=True)
+        self._cursor.execute(f"ANALYZE {name}")  # without it the planner takes the staged rows for a handful
+        return name
+
+    def change(self, statement: Statement) -> int:
+        """Counted by the server; ADBC does not hand on the count of a statement with parameters."""
+        counted = f"WITH changed AS ({statement.sql} RETURNING 1) SELECT count(*) FROM changed"  # noqa: S608  # the platform's own statement
+        return int(self.fetch(Statement(counted, statement.parameters))[0][0].as_py())
+
+    def fetch(self, statement: Statement) -> pa.Table:
+        """As one Arrow table."""
+        self._cursor.execute(statement.sql, tuple(statement.parameters.values()) or None)
+        return self._cursor.fetch_arrow_table()
+
+    def commit(self) -> None:
+        """Ends the transaction."""
+        self._connection.commit()
