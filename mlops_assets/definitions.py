@@ -8,12 +8,15 @@ import dagster as dg
 
 from mlops_assets.domains import DOMAINS
 from mlops_assets.factories.automation import failure_alert_sensor
-from mlops_assets.factories.keys import ARTIFACTS, FRAMES
+from mlops_assets.factories.keys import ARTIFACTS, FRAMES, TABLES
 from mlops_assets.process import hide_notices_of_chosen_features, prepare_process
+from mlops_assets.resources.forest_api import ForestApiResource
 from mlops_assets.resources.mlflow import MlflowResource
 from mlops_assets.resources.socrata import SocrataResource
 from mlops_assets.storage.io_managers import ArtifactIOManager, FrameIOManager
 from mlops_assets.storage.resource import LakeResource
+from mlops_assets.storage.table_io_manager import TableIOManager
+from mlops_assets.storage.warehouse_resource import WarehouseResource
 
 prepare_process()
 hide_notices_of_chosen_features()
@@ -21,12 +24,15 @@ hide_notices_of_chosen_features()
 
 def default_resources() -> dict[str, Any]:
     """The one resource dictionary; deployments differ in settings only."""
-    lake = LakeResource()
+    lake, warehouse = LakeResource(), WarehouseResource()
     return {
         "lake": lake,
+        "warehouse": warehouse,
         FRAMES: FrameIOManager(lake=lake),
         ARTIFACTS: ArtifactIOManager(lake=lake),
+        TABLES: TableIOManager(warehouse=warehouse),
         "socrata": SocrataResource(),
+        "forest_api": ForestApiResource(),
         "mlflow": MlflowResource(),
     }
 

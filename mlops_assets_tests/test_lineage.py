@@ -1,74 +1,37 @@
 """The whole lineage, raw to champion, through real Parquet, real MLflow and the sandbox over HTTP."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pandas as pd
 import pytest
 
-from mlops_assets.definitions import build_defs
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
 from mlops_assets.ml import registry
 from mlops_assets.ml.chain import raw_records
-from mlops_assets.resources.mlflow import MlflowResource
 from mlops_assets.resources.socrata import SocrataResource
 from mlops_assets.sandbox.socrata import SocrataSandbox
-from mlops_assets.storage.io_managers import ArtifactIOManager, FrameIOManager
-from mlops_assets.storage.parquet import decode
-from mlops_assets.storage.resource import LakeResource
+from mlops_assets_tests.platform import Platform
 
 MONTHS = [f"2017-{month:02d}" for month in range(1, 13)]
-CHEAP_SEARCH = {"ops": {"chicago_crime__model": {"config": {"trials": 3}}}}
-
-
-class Platform:
-    """The platform on a folder: its definitions, its Dagster instance and its sandbox."""
-
-    def __init__(self, home: Path, sandbox: SocrataSandbox, instance: dg.DagsterInstance) -> None:
-        lake = LakeResource(uri=str(home / "la ke"))
-        self.lake, self.sandbox, self.instance = lake, sandbox, instance
-        self.tracking_uri = f"sqlite:///{home / 'ml flow' / 'mlflow.db'}"
-        self.defs = build_defs(
-            resources={
-                "lake": lake,
-                "frames": FrameIOManager(lake=lake),
-                "artifacts": ArtifactIOManager(lake=lake),
-                "socrata": SocrataResource(url=sandbox.url, attempts=1),
-                "mlflow": MlflowResource(tracking_uri=self.tracking_uri),
-            }
-        )
-
-    def ingest(self, first: str, last: str) -> dg.ExecuteInProcessResult:
-        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
-        return self.defs.resolve_job_def("chicago_crime_ingest").execute_in_process(instance=self.instance, tags=tags)
-
-    def train(self, month: str, run_config: dict[str, object] = CHEAP_SEARCH, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
-        job = self.defs.resolve_job_def("chicago_crime_training")
-        return job.execute_in_process(instance=self.instance, partition_key=month, run_config=run_config, raise_on_error=raise_on_error)
-
-    def frame(self, stage: str, month: str) -> pd.DataFrame:
-        return decode(self.lake.lake.read(f"chicago_crime/{stage}/{month}.parquet"))[0]
-
-    def data_versions(self) -> dict[tuple[str, str], str | None]:
-        """What Dagster holds as the latest data version of every materialized partition."""
-        versions = {}
-        for key in self.instance.all_asset_keys():
-            for record in self.instance.fetch_materializations(key, limit=500).records[::-1]:
-                materialization = record.asset_materialization
-                assert materialization
-                versions[key.to_user_string(), str(materialization.partition)] = (materialization.tags or {}).get("dagster/data_version")
-        return versions
+CHEAP_SEARCH = {"model": {"trials": 3}}
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def sandbox() -> Iterator[SocrataSandbox]:
+    """A portal of few crimes."""
+    with SocrataSandbox(rows_per_month=500) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def platform(sandbox: SocrataSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One platform whose year 2017 is ingested and trained once."""
     home = tmp_path_factory.mktemp("plat form")
-    with SocrataSandbox(rows_per_month=500) as sandbox, dg.instance_for_test(temp_dir=str(home)) as instance:
-        platform = Platform(home, sandbox, instance)
+    with dg.instance_for_test(temp_dir=str(home)) as instance:
+        platform = Platform(CHICAGO_CRIME, home, instance, {"socrata": SocrataResource(url=sandbox.url, attempts=1)})
         assert platform.ingest(MONTHS[0], MONTHS[-1]).success
-        assert platform.train("2017-12").success
+        assert platform.train("2017-12", CHEAP_SEARCH).success
         yield platform
 
 
@@ -121,30 +84,30 @@ def test_search_trials_and_pictures_are_in_mlflow(platform: Platform) -> None:
     assert run.data.tags["dagster_run_id"] == trace.provenance.dagster_run_id
     assert sorted(child.data.params["candidate"] for child in nested) == ["plain", "reference", "target"]
     assert {artifact.path for artifact in client.list_artifacts(trace.run_id, "figures")} == {
-        f"figures/{name}.png" for name in ("calibration", "confusion_matrix", "feature_importance", "pr_curve")
+        f"figures/{name}.png" for name in ("calibration", "candidates", "confusion_matrix", "feature_importance", "pr_curve")
     }
     assert {"test_roc_auc", "random_split_roc_auc", "temporal_split_roc_auc"} <= set(run.data.metrics)
 
 
-def test_a_second_identical_run_changes_no_data_version_and_registers_nothing(platform: Platform) -> None:
+def test_a_second_identical_run_changes_no_data_version_and_registers_nothing(platform: Platform, sandbox: SocrataSandbox) -> None:
     before, client = platform.data_versions(), registry.connect(platform.tracking_uri)
     versions = len(registry.versions(client, "chicago_crime"))
-    platform.sandbox.reset_stats()
+    sandbox.reset_stats()
 
     assert platform.ingest(MONTHS[0], MONTHS[-1]).success
-    assert platform.train("2017-12").success
+    assert platform.train("2017-12", CHEAP_SEARCH).success
 
     assert platform.data_versions() == before
     assert len(registry.versions(client, "chicago_crime")) == versions
-    assert platform.sandbox.stats().get("ijzp-q8t2", {}).get("months", {}) == {}
+    assert sandbox.stats().get("ijzp-q8t2", {}).get("months", {}) == {}
 
 
 def test_a_worse_challenger_stays_challenger(platform: Platform) -> None:
     client = registry.connect(platform.tracking_uri)
     champion = registry.resolve(client, "chicago_crime@champion")
-    few_rows = {"chicago_crime__model": {"config": {"trials": 0}}, "chicago_crime__outliers_removed": {"config": {"deviations": 0.05}}}
+    few_rows = {"model": {"trials": 0}, "outliers_removed": {"deviations": 0.05}}
 
-    result = platform.train("2017-12", {"ops": few_rows}, raise_on_error=False)
+    result = platform.train("2017-12", few_rows, raise_on_error=False)
 
     verdict = next(item for item in result.get_asset_check_evaluations() if item.check_name == "challenger_beats_champion")
     assert not result.success

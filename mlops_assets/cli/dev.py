@@ -61,7 +61,7 @@ def dev(
     command = [_tool("dg"), "dev", "--workspace", str(PROJECT_DIR / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)]
     if upstream is Upstream.LIVE:
         raise typer.Exit(_foreground(command, {}))
-    with running_sandbox(replay) as environment:
+    with running_sandbox(replay, batch_seconds=Settings().forest_batch_seconds) as environment:
         raise typer.Exit(_foreground(command, environment))
 
 

@@ -26,6 +26,9 @@ def run(
     name: Annotated[str, typer.Argument(help=f"The system: {', '.join(DOMAINS)}")] = "chicago_crime",
     upstream: UpstreamOption = Upstream.SANDBOX,
     replay: Annotated[Path | None, typer.Option(help="Folder of real exports that the sandbox serves")] = None,
+    whole_batches: Annotated[
+        bool, typer.Option("--whole-batches", help="The sandbox's forest API gives whole batches, not a tenth a call")
+    ] = False,
     partition: Annotated[
         str | None, typer.Option(help="The partition to train; default: the newest one that the upstream has whole")
     ] = None,
@@ -39,7 +42,7 @@ def run(
         raise ValueError("--replay is served by the sandbox: it cannot go with --upstream live")
     if partition is not None:
         _require_partition(domain, partition)
-    with _upstream(upstream, replay):
+    with _upstream(upstream, replay, whole_batches):
         _run(domain, _partitions_to_ingest(domain, partition))
 
 
@@ -53,11 +56,11 @@ def _require_partition(domain: Domain, partition: str) -> None:
 
 
 @contextmanager
-def _upstream(upstream: Upstream, replay: Path | None) -> Iterator[None]:
+def _upstream(upstream: Upstream, replay: Path | None, whole_batches: bool) -> Iterator[None]:
     if upstream is Upstream.LIVE:
         yield
         return
-    with running_sandbox(replay) as environment:
+    with running_sandbox(replay, whole_batches=whole_batches) as environment:
         os.environ.update(environment)
         yield
 

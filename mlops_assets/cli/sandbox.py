@@ -40,14 +40,17 @@ def sandbox(
 
 
 @contextmanager
-def running_sandbox(replay: Path | None, *, batch_seconds: float = 0.0) -> Iterator[dict[str, str]]:
+def running_sandbox(replay: Path | None, *, batch_seconds: float = 0.0, whole_batches: bool = False) -> Iterator[dict[str, str]]:
     """The sandboxes in a process of their own for the length of the block; yields the settings that lead to them.
 
-    The forest API stays `batch_seconds` with a batch; 0: every call gets the next one. The process ends with this one, however that ends.
+    The forest API stays `batch_seconds` with a batch, 0: every call gets the next one; it gives tenths of them or `whole_batches`. The
+    process ends with this one, however that ends.
     """
     command = [sys.executable, "-m", "mlops_assets.cli", "sandbox", "--port", "0", "--with-parent", "--batch-seconds", str(batch_seconds)]
     if replay:
         command += ["--replay", str(replay.resolve())]
+    if whole_batches:
+        command.append("--whole-batches")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         stdin, stdout = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
         lines = [stdout.readline().strip() for _ in SETTINGS]
