@@ -12,21 +12,29 @@ OPTIONS = --upstream $(UPSTREAM) $(if $(REPLAY),--replay "$(REPLAY)") $(if $(PAR
 export DAGSTER_HOME ?= $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev mlflow test check format bench lock clean
+.PHONY: help setup run dev mlflow serve dashboard test check format bench lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 setup: .venv/.ready .env  ## Install everything into .venv, write .env
 
-run: setup  ## From raw rows to the champion (DOMAIN=, UPSTREAM=sandbox|live, PARTITION=2017-12, REPLAY=folder)
-	@$(VENV)/mlops-assets run $(DOMAIN) $(OPTIONS)
+run: setup  ## From raw rows to the champion (DOMAIN=chicago_crime|forest_cover, UPSTREAM=sandbox|live, PARTITION=, REPLAY=folder)
+	@$(VENV)/mlops-assets run $(DOMAIN) $(OPTIONS) $(if $(WHOLE_BATCHES),--whole-batches)
 
 dev: setup  ## The Dagster UI with its daemon on 127.0.0.1:3000 (PORT=), the sandbox beside it
 	@$(VENV)/mlops-assets dev --port $(PORT) --upstream $(UPSTREAM) $(if $(REPLAY),--replay "$(REPLAY)")
 
 mlflow: setup  ## The MLflow UI on 127.0.0.1:5000
 	@$(VENV)/mlops-assets mlflow
+
+serve: PORT = 8000
+serve: setup  ## The prediction API on 127.0.0.1:8000 (PORT=); its documentation is at /docs
+	@$(VENV)/mlops-assets serve --port $(PORT)
+
+dashboard: PORT = 8501
+dashboard: setup  ## The analysts' dashboard on 127.0.0.1:8501 (PORT=); it asks the API that `make serve` runs
+	@$(VENV)/mlops-assets dashboard --port $(PORT)
 
 test: setup  ## All tests
 	@$(VENV)/python -m pytest

@@ -6,7 +6,7 @@ import sys
 import typer
 from dotenv import load_dotenv
 
-from mlops_assets.cli import dev, models, run, sandbox
+from mlops_assets.cli import dashboard, dev, models, run, sandbox, serve
 from mlops_assets.process import prepare_process
 from mlops_assets.resources.upstream import UpstreamError
 from mlops_assets.settings import PROJECT_DIR, Settings
@@ -18,6 +18,8 @@ app.command("run")(run.run)
 app.command("sandbox")(sandbox.sandbox)
 app.command("dev")(dev.dev)
 app.command("mlflow")(dev.mlflow)
+app.command("serve")(serve.serve)
+app.command("dashboard")(dashboard.dashboard)
 app.command("init")(dev.init)
 app.add_typer(models.app, name="models")
 

@@ -1,0 +1,113 @@
+"""What is known of the models: the systems, their champions and versions, a sample of their data, and reloading."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Path, Query, Request
+
+from mlops_assets.domain import Domain
+from mlops_assets.serving.answers import (
+    CompatibleMetadata,
+    ModelDetail,
+    ModelList,
+    ModelSummary,
+    Reloaded,
+    Sample,
+    Version,
+    VersionList,
+)
+from mlops_assets.serving.auth import ApiKeys
+from mlops_assets.serving.description import describe, metadata, registered_versions, summarize
+from mlops_assets.serving.errors import ApiError
+from mlops_assets.serving.observations import MAX_ROWS, NothingStoredError, Observations
+from mlops_assets.serving.schema import SECURITY, error_answers
+from mlops_assets.serving.systems import Systems
+from mlops_assets.serving.watcher import RegistryWatcher, ReloadError, brief
+from mlops_assets.settings import Settings
+
+SLOW_READERS = 2
+"""So many requests at once read the registry or stored data; the others wait without a thread."""
+
+
+def model_routes(systems: Systems, watcher: RegistryWatcher, settings: Settings, keys: ApiKeys) -> APIRouter:
+    """`/models...`, and `/metadata` and `/reload` of the system that has a compatible API."""
+    router = APIRouter(tags=["models"])
+    observations = Observations(settings)
+    slow = CapacityLimiter(SLOW_READERS)
+
+    def named(name: Annotated[str, Path(description="The system", json_schema_extra={"enum": _names(systems.domains)})]) -> Domain:
+        return systems.domain(name)
+
+    Named = Annotated[Domain, Depends(named)]  # noqa: N806  # a type
+
+    @router.get("/models", summary="The systems and their champions")
+    async def models() -> ModelList:
+        return ModelList(models=[_summary(domain) for domain in systems.domains])
+
+    def _summary(domain: Domain) -> ModelSummary:
+        return summarize(domain, watcher.slots[domain.name].champion)
+
+    @router.get("/models/{name}", summary="A system, its request and its champion", responses=error_answers(404))
+    async def model(domain: Named) -> ModelDetail:
+        return describe(domain, watcher.slots[domain.name].champion, settings)
+
+    @router.get("/models/{name}/versions", summary="All registered versions", responses=error_answers(404, 503))
+    async def versions(domain: Named) -> VersionList:
+        def read() -> list[Version]:
+            return registered_versions(watcher.client(), domain)
+
+        try:
+            return VersionList(versions=await to_thread.run_sync(read, limiter=slow))
+        except Exception as error:  # whatever the registry, its driver or the network raises
+            raise ApiError(503, f"the registry does not answer: {brief(error)}") from error
+
+    @router.get(
+        "/models/{name}/data", summary="A sample of the stored observations", responses=error_answers(401, 404, 422, 503), **SECURITY
+    )
+    async def data(request: Request, domain: Named, rows: Annotated[int, Query(ge=1, le=MAX_ROWS)] = 2000) -> Sample:
+        keys.require_if_set(request)
+        try:
+            return await to_thread.run_sync(observations.sample, domain, rows, limiter=slow)
+        except NothingStoredError as error:
+            raise ApiError(503, str(error)) from None
+        except Exception as error:  # whatever the store, its driver or the network raises
+            raise ApiError(503, f"what {domain.name} has stored cannot be read: {brief(error)}") from error
+
+    @router.post("/models/{name}/reload", summary="Load the champion now", responses=error_answers(401, 403, 404, 503), **SECURITY)
+    async def reload(request: Request, domain: Named) -> Reloaded:
+        keys.require(request)
+        return await _reload(watcher, domain)
+
+    if systems.compatible:
+        _add_compatible_routes(router, systems, watcher, keys, systems.compatible)
+    return router
+
+
+def _add_compatible_routes(router: APIRouter, systems: Systems, watcher: RegistryWatcher, keys: ApiKeys, domain: Domain) -> None:
+    """The replaced system's own routes, beside its `/predict`."""
+
+    @router.get("/metadata", tags=["compatible"], summary=f"The champion of {domain.name}", responses=error_answers(503))
+    async def compatible_metadata() -> CompatibleMetadata:
+        return metadata(systems.champion(domain))
+
+    @router.post(
+        "/reload", tags=["compatible"], summary=f"Load the champion of {domain.name}", responses=error_answers(401, 403, 503), **SECURITY
+    )
+    async def compatible_reload(request: Request) -> Reloaded:
+        keys.require(request)
+        return await _reload(watcher, domain)
+
+
+async def _reload(watcher: RegistryWatcher, domain: Domain) -> Reloaded:
+    try:
+        # Shielded, because other requests may wait for the same loading.
+        champion = await asyncio.shield(asyncio.wrap_future(watcher.reload(domain.name)))
+    except ReloadError as error:
+        raise ApiError(503, f"{domain.name} was not reloaded; what was served goes on being served: {error}") from None
+    return Reloaded(model=domain.name, model_version=champion.version)
+
+
+def _names(domains: Sequence[Domain]) -> list[Any]:
+    return [domain.name for domain in domains]

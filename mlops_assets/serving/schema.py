@@ -1,0 +1,151 @@
+"""OpenAPI of the predictions, generated from each Domain's request: types, categories, what may be null, and an example that works."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from mlops_assets.domain import Domain, FieldType, RequestField
+from mlops_assets.serving.auth import HEADER
+from mlops_assets.serving.predict import RECORDS
+from mlops_assets.serving.systems import Systems
+
+Schema = dict[str, Any]
+
+JSON_TYPES: Mapping[FieldType, str] = {"string": "string", "boolean": "boolean", "long": "integer", "double": "number"}
+SECURITY: dict[str, Any] = {"openapi_extra": {"security": [{"apiKey": []}, {"bearer": []}]}}
+"""For routes that may need a key: the page of the documentation then sends the one it was given."""
+SECURITY_SCHEMES = {
+    "apiKey": {"type": "apiKey", "in": "header", "name": HEADER},
+    "bearer": {"type": "http", "scheme": "bearer"},
+}
+ERROR = {"$ref": "#/components/schemas/Error"}
+ERROR_SCHEMA: Schema = {
+    "title": "Error",
+    "description": "Why a request was refused; `errors` holds the first hundred problems, `total` counts all.",
+    "type": "object",
+    "required": ["detail", "errors", "total"],
+    "properties": {
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["message"],
+                "properties": {
+                    "message": {"type": "string"},
+                    "record": {"type": ["integer", "null"]},
+                    "field": {"type": ["string", "null"]},
+                },
+            },
+        },
+        "total": {"type": "integer"},
+    },
+}
+REASONS = {
+    401: "An API key is needed.",
+    403: "Closed: no API key is configured.",
+    404: "There is no such model.",
+    413: "The body is too large.",
+    415: "The body is no plain JSON.",
+    422: "Something in the request cannot be used; record and field are named.",
+    503: "It cannot be answered now; the reason is named.",
+}
+
+
+def error_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a route, as OpenAPI describes them."""
+    return {status: {"description": REASONS[status], "content": {"application/json": {"schema": ERROR}}} for status in statuses}
+
+
+def openapi_of(app: FastAPI, systems: Systems, max_records: int) -> Callable[[], Schema]:
+    """What FastAPI asks for the document: its own routes, and the predictions of every system."""
+
+    def openapi() -> Schema:
+        if app.openapi_schema is None:
+            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            components = document.setdefault("components", {})
+            components["securitySchemes"] = SECURITY_SCHEMES
+            schemas = components.setdefault("schemas", {})
+            schemas["Error"] = ERROR_SCHEMA
+            for domain in systems.domains:
+                schemas[_record_name(domain)] = record_schema(domain)
+                answer = _native_answer(domain)
+                document["paths"][f"/models/{domain.name}/predict"] = {
+                    "post": _operation(domain, RECORDS, max_records, answer, "predictions")
+                }
+            if systems.compatible:
+                domain, records = systems.compatible_domain()
+                document["paths"]["/predict"] = {"post": _operation(domain, records, max_records, _compatible_answer(domain), "compatible")}
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    return openapi
+
+
+def record_schema(domain: Domain) -> Schema:
+    """The raw record of a system."""
+    return {
+        "title": _record_name(domain),
+        "description": f"One raw record of {domain.title}. Other fields are refused, because a misspelled one would count as missing.",
+        "type": "object",
+        "properties": {field.name: _field_schema(field) for field in domain.request},
+        "required": [field.name for field in domain.request if field.required],
+        "additionalProperties": False,
+    }
+
+
+def _field_schema(field: RequestField) -> Schema:
+    kind = JSON_TYPES[field.type]
+    may_be_null = field.nullable or not field.required
+    schema: Schema = {"type": [kind, "null"] if may_be_null else kind, "description": field.description, "examples": [field.example]}
+    if field.categories:
+        schema["enum"] = [*field.categories, *([None] if may_be_null else [])]
+    return schema
+
+
+def _operation(domain: Domain, key: str, max_records: int, answer: Schema, tag: str) -> Schema:
+    reference = {"$ref": f"#/components/schemas/{_record_name(domain)}"}
+    request = {
+        "type": "object",
+        "properties": {key: {"type": "array", "items": reference, "minItems": 1, "maxItems": max_records}},
+        "required": [key],
+        "additionalProperties": False,
+    }
+    example = {key: [{field.name: field.example for field in domain.request}]}
+    refusals = {str(status): answer for status, answer in error_answers(401, 413, 415, 422, 503).items()}
+    return {
+        "tags": [tag],
+        "summary": f"Predict: {domain.title}",
+        "description": domain.description,
+        "operationId": f"{tag}_{domain.name}",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": request, "example": example}}},
+        "responses": {"200": {"description": "The predictions.", "content": {"application/json": {"schema": answer}}}, **refusals},
+        **SECURITY["openapi_extra"],
+    }
+
+
+def _native_answer(domain: Domain) -> Schema:
+    probability: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+    of_classes = {"type": "array", "items": probability, "minItems": len(domain.classes), "maxItems": len(domain.classes)}
+    label: Schema = {"type": "integer", "enum": sorted(domain.classes)} if domain.classes else {"type": "boolean"}
+    return _answer(
+        model={"type": "string", "const": domain.name},
+        model_version={"type": "string"},
+        predictions={"type": "array", "items": label},
+        probabilities={"type": "array", "items": of_classes if domain.classes else probability},
+    )
+
+
+def _compatible_answer(domain: Domain) -> Schema:
+    label = {"type": "integer", "enum": sorted(domain.classes) or [0, 1]}
+    return _answer(predictions={"type": "array", "items": label}, model_version={"type": "string"})
+
+
+def _answer(**properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _record_name(domain: Domain) -> str:
+    return f"{domain.name.title().replace('_', '')}Record"
