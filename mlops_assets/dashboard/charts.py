@@ -21,6 +21,8 @@ QUIET = {"displaylogo": False, "displayModeBar": False}
 """Plotly without its toolbar."""
 TOP_VALUES = 20
 ANNOTATED_COLUMNS = 14
+ROOM_FOR_LABELS = 1.4
+"""How far the axis goes beyond the longest bar, whose label stands behind it."""
 """Up to so many columns the numbers stand in the correlation matrix."""
 
 
@@ -92,9 +94,10 @@ def class_balance(labels: pd.Series, classes: Classes) -> go.Figure:
     codes = sorted(classes) if classes else [0, 1]
     counts = labels.dropna().astype(int).value_counts().reindex(codes, fill_value=0)
     shares = [f"{rows:,}  ({rows / max(counts.sum(), 1):.1%})" for rows in counts]
-    return _bars(
-        [class_name(code, classes) for code in codes], counts.tolist(), shares, [theme.class_colour(code) for code in codes], "Rows"
-    )
+    names, colours = [class_name(code, classes) for code in codes], [theme.class_colour(code) for code in codes]
+    figure = _bars(names, counts.tolist(), shares, colours, "Rows")
+    figure.update_xaxes(range=[0, max(counts.max(), 1) * ROOM_FOR_LABELS])
+    return figure
 
 
 def probabilities(chances: float | Sequence[float], classes: Classes) -> go.Figure:

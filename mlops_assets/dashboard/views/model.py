@@ -20,7 +20,7 @@ def overview(model: ModelDetail) -> None:
         "Trained": moment(model.trained_at),
         "Candidate": model.candidate,
         "Task": model.task,
-        "Decision threshold": number(model.threshold) if model.threshold is not None else None,
+        "Decision threshold": number(model.threshold) if model.threshold is not None and not model.classes else None,
         "Engine": ", ".join(filter(None, (model.engine, model.engine_note))),
         "Encoded features": f"{len(model.features):,}",
     }
