@@ -21,9 +21,9 @@ QUIET = {"displaylogo": False, "displayModeBar": False}
 """Plotly without its toolbar."""
 TOP_VALUES = 20
 ANNOTATED_COLUMNS = 14
+"""Up to so many columns the numbers stand in the correlation matrix."""
 ROOM_FOR_LABELS = 1.4
 """How far the axis goes beyond the longest bar, whose label stands behind it."""
-"""Up to so many columns the numbers stand in the correlation matrix."""
 
 
 def distribution(frame: pd.DataFrame, column: str, labels: pd.Series | None, classes: Classes) -> go.Figure:
