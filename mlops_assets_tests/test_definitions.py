@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from mlops_assets.definitions import build_defs, default_resources, defs
+from mlops_assets.domains import DOMAINS
+from mlops_assets.partitions import partitions_of
 from mlops_assets.resources.socrata import SocrataResource
 
 PROBE = """
@@ -35,7 +37,11 @@ sys.addaudithook(watch)
 import mlops_assets.definitions
 print(json.dumps({"writes": writes, "connections": connections, "modules": sorted({name.partition(".")[0] for name in sys.modules})}))
 """
-HEAVY = {"pandas", "numpy", "mlflow", "sklearn", "pyarrow", "fsspec", "geopandas", "requests", "xgboost", "optuna", "matplotlib", "sodapy"}
+HEAVY = {"pandas", "numpy", "mlflow", "sklearn", "pyarrow", "fsspec", "geopandas", "requests", "xgboost", "optuna", "matplotlib"} | {
+    *("sodapy", "duckdb", "adbc_driver_postgresql", "sqlglot", "onnx", "onnxruntime", "fastapi", "streamlit", "plotly"),
+}
+
+JOBS = [f"{name}_{stage}" for name in DOMAINS for stage in ("ingest", "training")]
 
 Asset = Any
 
@@ -78,50 +84,57 @@ def test_every_asset_says_what_it_is(asset: Asset) -> None:
     assert stage.startswith(asset.tags["stage"])
     assert asset.kinds
     assert asset.code_version
-    assert isinstance(asset.partitions_def, dg.MonthlyPartitionsDefinition)
+    assert asset.partitions_def == partitions_of(DOMAINS[domain].cadence)
 
 
 def test_checks_say_what_they_hold_and_all_but_one_block() -> None:
     graph = defs.resolve_asset_graph()
-    checks = {key.name: graph.get(key) for key in graph.asset_check_keys}
-
-    assert {name: check.blocking for name, check in checks.items()} == {
-        "crimes_match_the_schema": True,
-        "months_have_crimes": False,
-        "stations_match_the_schema": True,
-        "enriched_crimes_match_the_schema": True,
-        "crimes_have_unique_ids": True,
-        "registered_model_reproduces_the_lineage": True,
-        "challenger_beats_champion": True,
+    checks = {(key.asset_key.path[0], key.name): graph.get(key) for key in graph.asset_check_keys}
+    of_every_system = {"registered_model_reproduces_the_lineage": True, "challenger_beats_champion": True}
+    own = {
+        "chicago_crime": {
+            "crimes_match_the_schema": True,
+            "months_have_crimes": False,
+            "stations_match_the_schema": True,
+            "enriched_crimes_match_the_schema": True,
+            "crimes_have_unique_ids": True,
+        },
+        "forest_cover": {
+            "batches_have_the_api_shape": True,
+            "samples_are_valid": True,
+            "samples_are_unique": True,
+            "enriched_match_the_schema": True,
+        },
     }
-    assert [name for name, check in checks.items() if not check.description] == []
+
+    assert {where: check.blocking for where, check in checks.items()} == {
+        (domain, name): blocking for domain, known in own.items() for name, blocking in (known | of_every_system).items()
+    }
+    assert [where for where, check in checks.items() if not check.description] == []
 
 
 def test_jobs_schedule_and_sensors_have_their_names() -> None:
     repository = defs.get_repository_def()
 
-    assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
-        "chicago_crime_ingest",
-        "chicago_crime_training",
-    }
+    assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == set(JOBS)
     assert {schedule.name for schedule in repository.schedule_defs} == {"chicago_crime_schedule"}
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "chicago_crime_revision_sensor",
         "chicago_crime_new_data_sensor",
+        "forest_cover_batch_sensor",
+        "forest_cover_new_data_sensor",
         "failure_alert",
     }
 
 
 def test_every_asset_belongs_to_exactly_one_job() -> None:
-    ingest, training = (
-        defs.resolve_job_def(name).asset_layer.executable_asset_keys for name in ("chicago_crime_ingest", "chicago_crime_training")
-    )
+    keys = [key for name in JOBS for key in defs.resolve_job_def(name).asset_layer.executable_asset_keys]
 
-    assert ingest | training == set(defs.resolve_all_asset_keys())
-    assert ingest & training == set()
+    assert len(keys) == len(set(keys))
+    assert set(keys) == set(defs.resolve_all_asset_keys())
 
 
-@pytest.mark.parametrize("job", ["chicago_crime_ingest", "chicago_crime_training", "__ASSET_JOB"])
+@pytest.mark.parametrize("job", [*JOBS, "__ASSET_JOB"])
 def test_jobs_run_in_one_process(job: str) -> None:
     assert defs.resolve_job_def(job).executor_def is dg.in_process_executor
 
@@ -137,7 +150,13 @@ def test_build_defs_replaces_only_the_resources_named() -> None:
 
     assert replaced is not None
     assert replaced["socrata"] is other
-    assert set(replaced) == set(default_resources()) == {"lake", "frames", "artifacts", "socrata", "mlflow"}
+    assert (
+        set(replaced)
+        == set(default_resources())
+        == {
+            *("lake", "warehouse", "frames", "artifacts", "tables", "socrata", "forest_api", "mlflow"),
+        }
+    )
     assert replaced["lake"] == default_resources()["lake"]
     assert defs.resources is not None
     assert defs.resources["socrata"] == SocrataResource()

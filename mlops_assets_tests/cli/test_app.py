@@ -27,6 +27,8 @@ def test_commands_are_those_that_people_know() -> None:
         "sandbox",
         "dev",
         "mlflow",
+        "serve",
+        "dashboard",
         "init",
         "models",
         "models list",
