@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.resources.upstream import AttemptError, UpstreamError, ask, retry_after_seconds
+from mlops_assets.resources.upstream import AttemptError, UpstreamError, ask, cause_of, http_address, retry_after_seconds
 from mlops_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,9 +73,7 @@ class ForestApiClient:
         """Connect to nothing yet. ValueError for a URL that no request can carry or that holds credentials; its text holds none."""
         import requests
 
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query:
-            raise ValueError("FOREST_API_URL must look like https://host or http://host:port, without credentials")
+        parts = http_address("FOREST_API_URL", url)
         self._url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/data"
         self._subject = f"group {group_number} of {parts.netloc}"
         self._group_number = group_number
@@ -104,9 +101,9 @@ class ForestApiClient:
         except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
             raise AttemptError(f"the body is cut short ({type(error).__name__})", RUN_LATER, passing=True) from None
         except (requests.ConnectionError, requests.Timeout) as error:
-            raise AttemptError(_cause(error), CHECK_NETWORK, passing=True) from None
+            raise AttemptError(cause_of(error), CHECK_NETWORK, passing=True) from None
         except requests.RequestException as error:
-            raise AttemptError(_cause(error), CHECK_ADDRESS) from None
+            raise AttemptError(cause_of(error), CHECK_ADDRESS) from None
         received_at = datetime.now(UTC)
         if response.status_code == 200:
             return self._answer(response, received_at)
@@ -195,10 +192,3 @@ def _detail(response: "Response") -> str:
     except (ValueError, RecursionError):
         return ""
     return str(content.get("detail", ""))[:300] if isinstance(content, dict) else ""
-
-
-def _cause(error: Exception) -> str:
-    """The innermost reason: the outer texts of requests and urllib3 repeat the whole request."""
-    inner = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
-    reason = getattr(inner, "reason", None) or inner
-    return f"{type(reason).__name__}: {str(reason)[:300]}"

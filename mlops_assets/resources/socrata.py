@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.resources.upstream import AttemptError, UpstreamError, ask, retry_after_seconds
+from mlops_assets.resources.upstream import AttemptError, UpstreamError, ask, cause_of, http_address, retry_after_seconds
 from mlops_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,9 +54,7 @@ class SocrataClient:
         """Connect to nothing yet. ValueError for a URL or a token that no request can carry; its text holds no credential."""
         from sodapy import Socrata
 
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query:
-            raise ValueError("SOCRATA_URL must look like https://host or http://host:port, without credentials")
+        parts = http_address("SOCRATA_URL", url)
         token = (app_token or "").strip()
         if not re.fullmatch(r"[!-~]*", token):
             raise ValueError("SOCRATA_APP_TOKEN holds characters that an HTTP header cannot carry")
@@ -159,11 +156,11 @@ class SocrataClient:
         try:
             answer = self._socrata.get(dataset, **soql)
         except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError, requests.JSONDecodeError) as error:
-            raise self._failure(f"the body is cut short or not JSON ({_cause(error)})", RUN_LATER, passing=True) from None
+            raise self._failure(f"the body is cut short or not JSON ({cause_of(error)})", RUN_LATER, passing=True) from None
         except (requests.ConnectionError, requests.Timeout) as error:
-            raise self._failure(_cause(error), CHECK_NETWORK, passing=True) from None
+            raise self._failure(cause_of(error), CHECK_NETWORK, passing=True) from None
         except requests.RequestException as error:
-            raise self._failure(_cause(error), CHECK_ADDRESS) from None
+            raise self._failure(cause_of(error), CHECK_ADDRESS) from None
         if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
             raise self._failure("the answer is not a list of rows", CHECK_ADDRESS, passing=True)
         return answer
@@ -255,13 +252,6 @@ def _explanation(response: "Response") -> tuple[str, str | None]:
     named = data.get("column") if isinstance(data, dict) else None
     found = re.search(r"[Nn]o such column:?\s*[`'\"]?([:@\w]+)", message)
     return message, str(named or (found.group(1) if found else "?"))
-
-
-def _cause(error: Exception) -> str:
-    """The innermost reason: the outer texts of requests and urllib3 repeat the whole query."""
-    inner = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
-    reason = getattr(inner, "reason", None) or inner
-    return f"{type(reason).__name__}: {str(reason)[:300]}"
 
 
 def _between(column: str, first: str, last: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -65,6 +66,21 @@ def ask(request: Callable[[], Answer], *, subject: str, attempts: int, sleep: Ca
         made = retrying.statistics["attempt_number"]
         text = f"{subject}: {failure}; gave up after {made} attempt{'s' * (made > 1)}. {failure.advice}"
         raise (UpstreamSchemaError if failure.schema else UpstreamError)(text) from None
+
+
+def http_address(setting: str, url: str) -> SplitResult:
+    """The parts of an upstream's address. ValueError, which shows no credential, for one that no request can carry or that holds some."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query:
+        raise ValueError(f"{setting} must look like https://host or http://host:port, without credentials")
+    return parts
+
+
+def cause_of(error: Exception) -> str:
+    """The innermost reason of an error of requests: the outer texts, its own and urllib3's, repeat the whole request."""
+    inner = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+    reason = getattr(inner, "reason", None) or inner
+    return f"{type(reason).__name__}: {str(reason)[:300]}"
 
 
 def retry_after_seconds(header: str | None) -> float:
