@@ -114,6 +114,21 @@ def test_served_answers_are_the_lineages_own(domain: Domain, platforms: Platform
     assert np.abs(served - (probabilities if domain.classes else probabilities[:, 1])).max() <= TOLERANCE
 
 
+@pytest.mark.parametrize(("field", "value"), [("date", "yesterday"), ("x_coordinate", "0")])
+def test_a_value_that_only_the_enricher_understands_is_named_by_record_and_field(
+    platforms: Platforms, api: Api, field: str, value: str
+) -> None:
+    api.until(lambda health: health["models"][CHICAGO_CRIME.name]["ready"])
+    record = {item.name: item.example for item in CHICAGO_CRIME.request}
+
+    answer = api.post(f"/models/{CHICAGO_CRIME.name}/predict", json={"records": [record, {**record, field: value}]})
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["record"], error["field"]) == (1, field)
+    assert error["message"].startswith(repr(value))
+
+
 @contextmanager
 def asking(api: Api, record: dict[str, Any]) -> Iterator[list[tuple[int, Any]]]:
     """Asks the same again and again while the block runs; status and body of every answer."""

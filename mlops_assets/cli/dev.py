@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from enum import StrEnum
@@ -11,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from mlops_assets.cli.listening import require_free
 from mlops_assets.cli.sandbox import running_sandbox
 from mlops_assets.settings import PROJECT_DIR, Settings
 
@@ -79,16 +79,6 @@ def mlflow(port: Annotated[int, typer.Option(help="Port of the MLflow UI on 127.
     command = [_tool("mlflow"), "ui", "--backend-store-uri", settings.tracking_uri, "--host", "127.0.0.1", "--port", str(port)]
     # The server's job runner starts seven workers of 80 MB each for features that nothing here uses.
     raise typer.Exit(_foreground(command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}))
-
-
-def require_free(port: int, remedy: str) -> None:
-    """ValueError, which says what to do, if something listens on the port of 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError):
-            raise ValueError(f"port {port} of 127.0.0.1 cannot be used; it may be taken: {remedy}") from None
 
 
 def _foreground(command: list[str], environment: dict[str, str]) -> int:

@@ -1,11 +1,10 @@
 """`mlops-assets serve`: the prediction API as one process, until it is told to stop."""
 
-import ipaddress
 from typing import Annotated
 
 import typer
 
-from mlops_assets.cli.dev import require_free
+from mlops_assets.cli.listening import is_loopback, require_free, url_of
 from mlops_assets.settings import Settings
 
 GRACE_SECONDS = 10
@@ -19,7 +18,7 @@ def serve(
 ) -> None:
     """Serve the registered champions over HTTP until Ctrl-C. A newly promoted champion is taken over within seconds."""
     settings = Settings()
-    if not settings.api_keys and not _is_loopback(host):
+    if not settings.api_keys and not is_loopback(host):
         raise ValueError(
             f"without API keys everybody who reaches {host} could use the models: "
             "set MLOPS_API_KEYS (comma-separated), or listen on 127.0.0.1"
@@ -30,7 +29,7 @@ def serve(
     from mlops_assets.serving import create_app
     from mlops_assets.serving.logs import log_config
 
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    address = url_of(host, port)
     typer.echo(f"Prediction API: {address}  Documentation: {address}/docs  Health: {address}/health  Metrics: {address}/metrics")
     uvicorn.run(
         create_app(settings),
@@ -42,12 +41,3 @@ def serve(
         timeout_graceful_shutdown=GRACE_SECONDS,
         ws="none",
     )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

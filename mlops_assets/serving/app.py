@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from mlops_assets import __version__
 from mlops_assets.domain import Domain
@@ -12,7 +13,7 @@ from mlops_assets.serving.auth import ApiKeys
 from mlops_assets.serving.errors import handle_errors
 from mlops_assets.serving.health import health_routes
 from mlops_assets.serving.metrics import Metrics, MetricsMiddleware
-from mlops_assets.serving.models import model_routes
+from mlops_assets.serving.models import compatible_routes, model_routes
 from mlops_assets.serving.predict import Predictions
 from mlops_assets.serving.schema import openapi_of
 from mlops_assets.serving.systems import Systems
@@ -45,10 +46,19 @@ def create_app(settings: Settings | None = None, domains: Sequence[Domain] | Non
         finally:
             watcher.stop()
 
-    app = FastAPI(title=TITLE, version=__version__, description=DESCRIPTION, lifespan=lifespan, redirect_slashes=False)
+    app = FastAPIOffline(
+        redoc_url=None,
+        static_url="/docs/assets",
+        title=TITLE,
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
     # In front of the documentation's, because routes are tried in their order.
     app.router.routes[:0] = Predictions(systems, settings, keys, metrics).routes()
     app.include_router(model_routes(systems, watcher, settings, keys))
+    app.include_router(compatible_routes(systems, watcher, keys))
     app.include_router(health_routes(watcher, metrics))
     app.add_middleware(MetricsMiddleware, metrics=metrics)
     app.openapi = openapi_of(app, systems, settings.mlops_api_max_records)  # type: ignore[method-assign]  # as FastAPI documents it

@@ -32,7 +32,7 @@ SLOW_READERS = 2
 
 
 def model_routes(systems: Systems, watcher: RegistryWatcher, settings: Settings, keys: ApiKeys) -> APIRouter:
-    """`/models...`, and `/metadata` and `/reload` of the system that has a compatible API."""
+    """`/models...`."""
     router = APIRouter(tags=["models"])
     observations = Observations(settings)
     slow = CapacityLimiter(SLOW_READERS)
@@ -80,24 +80,26 @@ def model_routes(systems: Systems, watcher: RegistryWatcher, settings: Settings,
         keys.require(request)
         return await _reload(watcher, domain)
 
-    if systems.compatible:
-        _add_compatible_routes(router, systems, watcher, keys, systems.compatible)
     return router
 
 
-def _add_compatible_routes(router: APIRouter, systems: Systems, watcher: RegistryWatcher, keys: ApiKeys, domain: Domain) -> None:
-    """The replaced system's own routes, beside its `/predict`."""
+def compatible_routes(systems: Systems, watcher: RegistryWatcher, keys: ApiKeys) -> APIRouter:
+    """`/metadata` and `/reload` of the system that has a compatible API, if there is one; `/predict` is among the predictions."""
+    router = APIRouter(tags=["compatible"])
+    if not systems.compatible:
+        return router
+    domain = systems.compatible
 
-    @router.get("/metadata", tags=["compatible"], summary=f"The champion of {domain.name}", responses=error_answers(503))
+    @router.get("/metadata", summary=f"The champion of {domain.name}", responses=error_answers(503))
     async def compatible_metadata() -> CompatibleMetadata:
         return metadata(systems.champion(domain))
 
-    @router.post(
-        "/reload", tags=["compatible"], summary=f"Load the champion of {domain.name}", responses=error_answers(401, 403, 503), **SECURITY
-    )
+    @router.post("/reload", summary=f"Load the champion of {domain.name}", responses=error_answers(401, 403, 503), **SECURITY)
     async def compatible_reload(request: Request) -> Reloaded:
         keys.require(request)
         return await _reload(watcher, domain)
+
+    return router
 
 
 async def _reload(watcher: RegistryWatcher, domain: Domain) -> Reloaded:

@@ -13,7 +13,12 @@ from mlops_assets.serving.systems import Systems
 
 Schema = dict[str, Any]
 
-JSON_TYPES: Mapping[FieldType, str] = {"string": "string", "boolean": "boolean", "long": "integer", "double": "number"}
+JSON_TYPES: Mapping[FieldType, tuple[str, ...]] = {
+    "string": ("string", "number"),  # text that upstreams also give as numbers: identifiers, coordinates
+    "boolean": ("boolean",),
+    "long": ("integer",),
+    "double": ("number",),
+}
 SECURITY: dict[str, Any] = {"openapi_extra": {"security": [{"apiKey": []}, {"bearer": []}]}}
 """For routes that may need a key: the page of the documentation then sends the one it was given."""
 SECURITY_SCHEMES = {
@@ -97,9 +102,13 @@ def record_schema(domain: Domain) -> Schema:
 
 
 def _field_schema(field: RequestField) -> Schema:
-    kind = JSON_TYPES[field.type]
     may_be_null = field.nullable or not field.required
-    schema: Schema = {"type": [kind, "null"] if may_be_null else kind, "description": field.description, "examples": [field.example]}
+    types = [*(("string",) if field.categories else JSON_TYPES[field.type]), *(("null",) if may_be_null else ())]
+    schema: Schema = {
+        "type": types if len(types) > 1 else types[0],
+        "description": field.description,
+        "examples": [field.example],
+    }
     if field.categories:
         schema["enum"] = [*field.categories, *([None] if may_be_null else [])]
     return schema

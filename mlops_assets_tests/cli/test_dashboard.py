@@ -17,6 +17,14 @@ app.command()(dashboard)
 
 
 @pytest.fixture
+def port() -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The command lines that would have replaced this process."""
     lines: list[list[str]] = []
@@ -24,11 +32,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return lines
 
 
-def test_streamlit_is_started_quietly_on_this_machine_only(started: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streamlit_is_started_quietly_on_this_machine_only(started: list[list[str]], port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLOPS_API_URL", "http://api.example:8000")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
 
     result = CliRunner().invoke(app, ["--port", str(port)])
 
@@ -40,6 +45,19 @@ def test_streamlit_is_started_quietly_on_this_machine_only(started: list[list[st
     assert {"--server.address=127.0.0.1", f"--server.port={port}", "--browser.gatherUsageStats=false", "--server.headless=true"} <= set(
         line
     )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+def test_other_machines_reach_it_through_a_proxy_only(started: list[list[str]], port: int, host: str) -> None:
+    refused = CliRunner().invoke(app, ["--port", str(port), "--host", host])
+
+    assert isinstance(refused.exception, ValueError)
+    assert f"everybody who reaches {host} " in str(refused.exception)
+    assert "add --behind-proxy, or listen on 127.0.0.1" in str(refused.exception)
+    assert not started
+
+    assert CliRunner().invoke(app, ["--port", str(port), "--host", host, "--behind-proxy"]).exit_code == 0
+    assert f"--server.address={host}" in started[0]
 
 
 def test_taken_port_is_named_with_the_way_out(started: list[Any]) -> None:

@@ -142,6 +142,11 @@ def test_feature_columns_are_distinct_and_the_scaled_ones_among_them(domain: Dom
     assert all(len(set(categories)) == len(categories) > 1 for categories in domain.features.one_hot.values())
 
 
+@every_domain
+def test_only_a_boolean_target_is_averaged(domain: Domain) -> None:
+    assert not (domain.classes and domain.features.target), "a mean of class codes means nothing"
+
+
 @every_candidate
 def test_candidates_use_encodings_that_give_columns(domain: Domain, candidate: Candidate) -> None:
     assert candidate.description.endswith(".")

@@ -159,7 +159,7 @@ def test_register_challenger_registers_anew_where_the_artifacts_of_the_version_a
 ) -> None:
     domain = replace(DOMAIN, name="emptied")
     lost, _ = register_challenger(client, domain, served, run_id=run_id, provenance=_provenance(), held_out=raw)
-    rmtree(Path(mlflow.artifacts.download_artifacts(f"models:/{domain.name}/{lost.version}")))
+    rmtree(Path(mlflow.artifacts.download_artifacts(f"models:/{domain.model_name}/{lost.version}")))
 
     found, is_new = register_challenger(client, domain, served, run_id=run_id, provenance=_provenance(), held_out=raw)
 

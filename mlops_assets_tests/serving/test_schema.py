@@ -28,8 +28,16 @@ def test_every_system_is_described_by_its_request(document: dict[str, Any]) -> N
     properties = schemas["LoansRecord"]["properties"]
     assert [properties[name]["type"] for name in ("amount", "kind", "months")] == [["number", "null"], "string", ["integer", "null"]]
     assert properties["kind"]["enum"] == ["car", "house"]
+    assert properties["note"]["type"] == ["string", "number", "null"]
     assert {"/models/loans/predict", "/models/flowers/predict", "/predict", "/reload", "/metadata"} <= set(document["paths"])
     assert "flower-classifier" not in str(document["paths"])
+
+
+def test_every_operation_stands_in_one_section(document: dict[str, Any]) -> None:
+    sections = {(path, method): operation["tags"] for path, item in document["paths"].items() for method, operation in item.items()}
+
+    assert {place: tags for place, tags in sections.items() if len(tags) != 1} == {}
+    assert {path for (path, _), (tag,) in sections.items() if tag == "compatible"} == {"/predict", "/metadata", "/reload"}
 
 
 def test_the_examples_of_the_document_are_answered(api: Any, document: dict[str, Any]) -> None:
@@ -39,6 +47,16 @@ def test_the_examples_of_the_document_are_answered(api: Any, document: dict[str,
     for path, operation in predictions.items():
         example = operation["requestBody"]["content"]["application/json"]["example"]
         assert api.post(path, json=example).status_code == 200
+
+
+def test_text_that_is_no_category_may_be_a_number(api: Any, document: dict[str, Any]) -> None:
+    (record,) = document["paths"]["/models/loans/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]["records"]
+
+    as_number = api.post("/models/loans/predict", json={"records": [{**record, "note": 12}]})
+    as_text = api.post("/models/loans/predict", json={"records": [{**record, "note": "12"}]})
+
+    assert (as_number.status_code, as_number.json()) == (200, as_text.json())
+    assert api.post("/models/loans/predict", json={"records": [{**record, "kind": 12}]}).status_code == 422
 
 
 def does_not_fail(context: Any, response: Any, case: Any) -> None:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME, DAY_TIMES, SEASONS
 from mlops_assets.ml.nearest import nearest_point
+from mlops_assets.ml.request import LISTED_PROBLEMS, InvalidRecordsError, Problem
 
 TEXT = pd.StringDtype("pyarrow")
 FLAG = pd.BooleanDtype()
@@ -137,8 +138,8 @@ class CrimeEnricher:
 
         Added are `occurred_at` (Chicago local time, naive), `x_ft`, `y_ft` (EPSG:3435 US survey feet), `nearest_station`,
         `station_distance_m` (metres), `season`, `day_time`, `day_of_week` (0 is Monday), `hour` and `minute`. Coordinates come from
-        `x_coordinate` and `y_coordinate`, else from `latitude` and `longitude`, else place is NaN and NA. ValueError names row
-        and value of a date that cannot be read, and of coordinates that are no numbers or lie outside Chicago.
+        `x_coordinate` and `y_coordinate`, else from `latitude` and `longitude`, else place is NaN and NA. InvalidRecordsError names
+        row, field and value of a date that cannot be read, and of coordinates that are no numbers or lie outside Chicago.
         """
         enriched = raw.reset_index(drop=True)
         if "arrest" in enriched:
@@ -250,8 +251,17 @@ def _projection() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     return Transformer.from_crs("EPSG:4326", "EPSG:3435", always_xy=True).transform
 
 
-def _refuse(mask: np.ndarray, frame: pd.DataFrame, columns: Sequence[str], problem: str) -> None:
-    if mask.any():
-        row = int(np.flatnonzero(mask)[0])
-        values = ", ".join(f"{name} {frame[name].iloc[row]!r}" for name in columns if name in frame)
-        raise ValueError(f"row {row}: {values}: {problem} ({int(mask.sum())} of {len(frame)} rows)")
+def _refuse(mask: np.ndarray, frame: pd.DataFrame, columns: Sequence[str], message: str) -> None:
+    rows = np.flatnonzero(mask).tolist()
+    if rows:
+        problems = [_problem(frame, row, columns, message) for row in rows[:LISTED_PROBLEMS]]
+        raise InvalidRecordsError(problems, total=len(rows), faulty=len(rows), records=len(frame))
+
+
+def _problem(frame: pd.DataFrame, row: int, columns: Sequence[str], message: str) -> Problem:
+    """The problem of the first of the columns that has a value, with the values of all that have one."""
+    values = {name: frame[name].iloc[row] for name in columns if name in frame}
+    given = {name: value for name, value in values.items() if pd.notna(value)} or values
+    (field, first), *others = given.items()
+    shown = ", ".join([f"{first!r:.80}", *(f"{name} {value!r:.80}" for name, value in others)])
+    return Problem(row, field, f"{shown}: {message}")

@@ -1,6 +1,8 @@
 """Forest cover's own sensor: which batch the API hands out next, and which one has landed but is not merged yet."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 import dagster as dg
@@ -16,6 +18,10 @@ INTERVAL_SECONDS = 30
 """Shorter than the API stays with a batch, so that none passes by."""
 LONGEST_RUN = timedelta(hours=1)
 """No ingest of one batch takes this long, with all its retries: an older run that has not ended was killed."""
+LONGEST_PAUSE = timedelta(minutes=15)
+"""Between runs that fail one after the other: a night of them is some forty."""
+COUNTED_RUNS = 10
+"""More that failed one after the other make no longer pause."""
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -35,7 +41,7 @@ def batch_sensor(job: Any) -> dg.SensorDefinition:
         description="Ingests the next batch when the API is due to hand it out, and again what failed.",
     )
     def sensor(context: dg.SensorEvaluationContext, forest_api: ForestApiResource, lake: LakeResource) -> dg.RunRequest | dg.SkipReason:
-        """At most one run at a time: the API advances by being asked. A batch whose run failed is asked for at the next tick."""
+        """At most one run at a time: the API advances by being asked. What failed is asked for again, ever less often."""
         if forest_api.address is None:
             return dg.SkipReason("FOREST_API_URL is not set: there is no API to ask")
         now = datetime.now(UTC)
@@ -45,11 +51,31 @@ def batch_sensor(job: Any) -> dg.SensorDefinition:
         due = due_batch(lake, Settings().forest_batch_seconds, now)
         if isinstance(due, dg.SkipReason):
             return due
+        runs = context.instance.get_run_records(dg.RunsFilter(job_name=job.name), limit=COUNTED_RUNS)
+        failed = list(takewhile(lambda run: run.dagster_run.status is dg.DagsterRunStatus.FAILURE, runs))
+        again = asked_again_at(failed)
+        if now < again:
+            return dg.SkipReason(
+                f"the last {len(failed)} runs of {job.name} failed, {failed[0].dagster_run.run_id} most recently; batch {due} is asked for "
+                f"again at {again:%Y-%m-%d %H:%M:%S} UTC (materialize {RAW_BATCHES} for it to ask sooner)"
+            )
         # Dagster starts one run for a key, so the key changes with each run that has ended since.
-        last = next((run.run_id for run in context.instance.get_runs(dg.RunsFilter(job_name=job.name), limit=1)), "first")
+        last = runs[0].dagster_run.run_id if runs else "first"
         return dg.RunRequest(run_key=f"{due}:{last}", partition_key=due)
 
     return sensor
+
+
+def asked_again_at(failed: Sequence[dg.RunRecord]) -> datetime:
+    """When (UTC) something is asked for again after these failed runs in a row, the newest first: the pauses are `pause_after`."""
+    if not failed:
+        return datetime.min.replace(tzinfo=UTC)
+    return datetime.fromtimestamp(failed[0].end_time or 0, UTC) + pause_after(len(failed))
+
+
+def pause_after(failures: int) -> timedelta:
+    """None after one failed run, because the API stays with a batch for minutes only; then 30 s, 90 s, and so on up to `LONGEST_PAUSE`."""
+    return min(LONGEST_PAUSE, timedelta(seconds=INTERVAL_SECONDS * (2 ** (failures - 1) - 1)))
 
 
 def due_batch(lake: LakeResource, batch_seconds: float, now: datetime) -> str | dg.SkipReason:

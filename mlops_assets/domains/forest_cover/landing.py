@@ -1,7 +1,7 @@
 """Where answers of the batch API are kept in the lake, and what follows from their names. Knows no row of an answer.
 
 An answer is an immutable object `answers/<batch>/<time of receipt>-<hash>.json`, exact bytes. What must not be used is kept under
-`blocked_answers`; `collected.json` says that the API has handed out everything.
+`blocked_answers`, each content once; `collected.json` says that the API has handed out everything.
 """
 
 import hashlib
@@ -48,8 +48,10 @@ class Landing:
         return Landed(batch, received_at, key)
 
     def block(self, batch: str, received_at: datetime, body: bytes) -> str:
-        """Keeps an answer that must not be used; gives its full address."""
-        return self._lake.location(self._write(f"{BLOCKED}/{batch}", received_at, body))
+        """Keeps an answer that must not be used, once however often it comes; gives its full address."""
+        folder, ending = f"{BLOCKED}/{batch}", _ending(body)
+        kept = next((key for key in self._lake.keys(folder) if key.endswith(ending)), None)
+        return self._lake.location(kept or self._write(folder, received_at, body))
 
     def answers(self, batch: str) -> list[Landed]:
         """The accepted answers of a batch in the order of receipt."""
@@ -83,10 +85,14 @@ class Landing:
         return f"{note['said_at']}: {note['detail']}"
 
     def _write(self, folder: str, received_at: datetime, body: bytes) -> str:
-        digest = hashlib.blake2b(body, digest_size=8).hexdigest()
-        key = f"{folder}/{received_at.astimezone(UTC).strftime(TIME_FORMAT)}-{digest}{SUFFIX}"
+        key = f"{folder}/{received_at.astimezone(UTC).strftime(TIME_FORMAT)}{_ending(body)}"
         self._lake.write(key, body)
         return key
+
+
+def _ending(body: bytes) -> str:
+    """How the name of an object with this content ends."""
+    return f"-{hashlib.blake2b(body, digest_size=8).hexdigest()}{SUFFIX}"
 
 
 @dataclass(frozen=True, slots=True)

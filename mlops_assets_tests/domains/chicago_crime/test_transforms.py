@@ -23,6 +23,7 @@ from mlops_assets.domains.chicago_crime.transforms import (
     usable_rows,
 )
 from mlops_assets.ml.persistence import dumps, loads
+from mlops_assets.ml.request import LISTED_PROBLEMS, InvalidRecordsError, Problem
 
 NO_PLACE = dict.fromkeys(("x_coordinate", "y_coordinate", "latitude", "longitude"))
 NOWHERE = {"x_coordinate": "0", "y_coordinate": "0", "latitude": "36.619446395", "longitude": "-91.686565684"}
@@ -216,12 +217,38 @@ def test_transform_gives_equally_near_stations_to_the_lower_district(enricher: C
 
 
 @pytest.mark.parametrize(
-    ("changes", "fault"),
-    [({"date": "yesterday"}, "row 1: date 'yesterday': not a date"), (NOWHERE, "row 1: x_coordinate '0', .*: not a place in Chicago")],
+    ("changes", "field", "message"),
+    [
+        ({"date": "yesterday"}, "date", "'yesterday': not a date like 2017-11-26T23:53:00.000"),
+        ({"date": None}, "date", "<NA>: not a date like 2017-11-26T23:53:00.000"),
+        (
+            NOWHERE,
+            "x_coordinate",
+            "'0', y_coordinate '0', latitude '36.619446395', longitude '-91.686565684': not a place in Chicago",
+        ),
+        (
+            {"x_coordinate": None, "y_coordinate": None, "latitude": "41.9", "longitude": "12.5"},
+            "latitude",
+            "'41.9', longitude '12.5': not a place in Chicago",
+        ),
+    ],
 )
-def test_transform_names_row_and_value_that_it_cannot_read(enricher: CrimeEnricher, changes: dict[str, Any], fault: str) -> None:
-    with pytest.raises(ValueError, match=fault):
+def test_transform_names_row_field_and_value_that_it_cannot_read(
+    enricher: CrimeEnricher, changes: dict[str, Any], field: str, message: str
+) -> None:
+    with pytest.raises(InvalidRecordsError) as raised:
         enricher.transform(raw(crime(id="1"), crime(id="2", **changes)))
+
+    assert raised.value.problems == (Problem(1, field, message),)
+    assert str(raised.value) == f"row 1: {field} {message} (1 of 2 rows)"
+
+
+def test_transform_names_every_row_up_to_a_hundred(enricher: CrimeEnricher) -> None:
+    with pytest.raises(InvalidRecordsError) as raised:
+        enricher.transform(raw(*[crime(id=str(number), date="yesterday") for number in range(LISTED_PROBLEMS + 1)]))
+
+    assert [problem.record for problem in raised.value.problems] == list(range(LISTED_PROBLEMS))
+    assert raised.value.total == LISTED_PROBLEMS + 1
 
 
 def test_enricher_is_the_same_after_storing(enricher: CrimeEnricher) -> None:

@@ -8,6 +8,7 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 
 from mlops_assets.domains.forest_cover import automation
+from mlops_assets.domains.forest_cover.automation import pause_after
 from mlops_assets.resources.forest_api import ForestApiResource
 from mlops_assets.settings import Settings
 
@@ -76,6 +77,40 @@ def test_a_batch_whose_run_failed_is_asked_for_again_under_a_new_key(platform: A
     assert (second, partition) == (f"01:{failed.run_id}", "01")
     assert second != first
     assert _tick(platform) == (second, partition)
+
+
+def test_runs_that_fail_one_after_the_other_are_followed_by_a_pause(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    platform.api.fails(500, b"oops")
+    for _ in range(2):
+        failed = platform.ingest("01")
+    ended = datetime.fromtimestamp(platform.instance.get_run_record_by_id(failed.run_id).end_time, UTC)
+
+    message = _tick(platform)
+
+    assert message.startswith(f"the last 2 runs of {JOB} failed, {failed.run_id} most recently; batch 01 is asked for again at")
+    assert f"{ended + timedelta(seconds=30):%H:%M:%S} UTC" in message
+    monkeypatch.setattr(automation, "LONGEST_PAUSE", timedelta(0))
+    assert _tick(platform) == (f"01:{failed.run_id}", "01")
+
+
+def test_a_run_that_succeeds_ends_the_pauses(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOREST_BATCH_SECONDS", "0")
+    platform.api.fails(500, b"oops")
+    for _ in range(2):
+        assert not platform.ingest("01").success
+    platform.api.serves((1, [ROW]))
+    assert platform.ingest("01").success
+    assert _asked(platform) == "02"
+
+    platform.api.fails(500, b"oops")
+    assert not platform.ingest("02").success
+
+    assert _asked(platform) == "02"
+
+
+def test_pauses_grow_up_to_a_quarter_of_an_hour() -> None:
+    assert [pause_after(failures).total_seconds() for failures in range(1, 8)] == [0, 30, 90, 210, 450, 900, 900]
+    assert pause_after(automation.COUNTED_RUNS) == timedelta(minutes=15)
 
 
 def test_a_landed_batch_is_asked_for_until_it_is_merged(platform: Any) -> None:

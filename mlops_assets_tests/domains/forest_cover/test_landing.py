@@ -51,6 +51,16 @@ def test_blocked_answers_are_kept_and_are_no_answers(landing: Landing) -> None:
     assert landing.by_batch() == {}
 
 
+def test_a_blocked_answer_that_comes_again_is_kept_once(landing: Landing, tmp_path: Path) -> None:
+    first = landing.block("02", NOON, b"body")
+
+    assert landing.block("02", NOON + timedelta(seconds=30), b"body") == first
+    others = {landing.block("02", NOON, b"other"), landing.block("03", NOON, b"body")}
+    kept = {str(path) for path in (tmp_path / "forest_cover/blocked_answers").rglob("*.json")}
+    assert kept == {first, *others}
+    assert len(kept) == 3
+
+
 def test_the_end_is_remembered_until_an_answer_is_accepted(landing: Landing) -> None:
     assert landing.ended() is None
     landing.end("Ya se recolectó todo")

@@ -1,0 +1,160 @@
+"""Two small systems, really trained and registered in an MLflow of their own, for tests that serve them.
+
+One answers yes or no, the other has three classes, observations in the warehouse, and a compatible API.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+
+from mlops_assets.domain import Batches, Candidate, Column, CompatibleApi, Domain, Features, RequestField, Table
+from mlops_assets.ml import registry
+from mlops_assets.ml.encode import FeatureEncoder, feature_columns
+from mlops_assets.ml.estimators import build_estimator
+from mlops_assets.ml.provenance import Provenance
+from mlops_assets.ml.release import register_challenger
+from mlops_assets.ml.scale import FrameScaler
+from mlops_assets.ml.served import ServedModel
+from mlops_assets.ml.train import FittedModel
+
+KINDS = ("car", "house")
+CANDIDATE = Candidate("xgboost", "Trees.", params={"n_estimators": 8, "max_depth": 2})
+
+LOANS = Domain(
+    name="loans",
+    title="Loans",
+    description="Whether a loan is paid back.",
+    id_column="id",
+    time_column="at",
+    target="paid",
+    request=(
+        RequestField("amount", "double", "Amount.", 1000.0, required=True, nullable=True),
+        RequestField("kind", "string", "What it is for.", "car", required=True, categories=KINDS),
+        RequestField("months", "long", "Months.", 12),
+        RequestField("is_new", "boolean", "Whether it is the first.", True),
+        RequestField("note", "string", "Anything.", "none"),
+    ),
+    features=Features(numeric=("amount", "months"), one_hot={"kind": KINDS}, flags=("is_new",), frequency=("note",)),
+    candidates=(CANDIDATE,),
+    cadence=Batches(count=3),
+)
+PLANTS = Table(
+    name="plants",
+    description="Plants.",
+    columns=(
+        Column("id", "string", "Identifier."),
+        Column("height", "double", "Height."),
+        Column("batch", "long", "Batch."),
+        Column("seen_at", "timestamp", "When."),
+    ),
+    partition_column="batch",
+    mode="add",
+    keys=("id",),
+)
+FLOWERS = Domain(
+    name="flowers",
+    title="Flowers",
+    description="Which flower it is.",
+    id_column="id",
+    time_column="seen_at",
+    target="flower",
+    classes={0: "Rose", 1: "Tulip", 2: "Daisy"},
+    registered_name="flower-classifier",
+    request=(
+        RequestField("height", "double", "Height.", 0.5, required=True, nullable=True),
+        RequestField("colour", "string", "Colour.", "red", required=True, categories=("red", "white")),
+    ),
+    features=Features(numeric=("height",), one_hot={"colour": ("red", "white")}),
+    candidates=(CANDIDATE,),
+    cadence=Batches(count=3),
+    tables=(PLANTS,),
+    observations="plants",
+    compatible_api=CompatibleApi(records="samples"),
+)
+SYSTEMS = (LOANS, FLOWERS)
+
+
+def make_served(domain: Domain, seed: int) -> tuple[ServedModel, pd.DataFrame]:
+    """A model fitted on random rows, and the rows; another seed gives another model."""
+    generator = np.random.default_rng(seed)
+    rows = 200
+    if domain.name == LOANS.name:
+        frame = pd.DataFrame(
+            {
+                "amount": generator.uniform(0, 5000, rows),
+                "kind": pd.array(generator.choice(KINDS, rows), dtype="string[pyarrow]"),
+                "months": pd.array(generator.integers(1, 60, rows), dtype="Int64"),
+                "is_new": pd.array(generator.random(rows) < 0.5, dtype="boolean"),
+                "note": pd.array(generator.choice(["none", "some"], rows), dtype="string[pyarrow]"),
+            }
+        )
+        labels = (frame["amount"] + generator.uniform(0, 3000, rows) < 3000).to_numpy()
+    else:
+        frame = pd.DataFrame(
+            {
+                "height": generator.uniform(0, 3, rows),
+                "colour": pd.array(generator.choice(["red", "white"], rows), dtype="string[pyarrow]"),
+            }
+        )
+        labels = np.clip(frame["height"].to_numpy() + generator.uniform(-0.5, 0.5, rows), 0, 2).astype(np.int64)
+    frame[domain.id_column] = pd.array([str(number) for number in range(rows)], dtype="string[pyarrow]")
+    frame[domain.target] = labels
+    encoder = FeatureEncoder(domain.features, domain.target, domain.id_column)
+    encoded = encoder.fit_transform(frame)
+    scaler = FrameScaler(domain.features.scaled).fit(encoded)
+    columns = feature_columns(domain.features)
+    estimator = build_estimator("xgboost", CANDIDATE.params, seed)
+    estimator.fit(encoded[columns].to_numpy(dtype=np.float32), labels.astype(np.int8))
+    classes = tuple(domain.classes) or (0, 1)
+    model = FittedModel(estimator, columns, CANDIDATE.name, dict(CANDIDATE.params), 0.5, classes, classes)
+    nothing = FrameScaler(()).fit(frame)  # an enricher that adds nothing, of a type that a registered model may hold
+    served = ServedModel(
+        enricher=nothing, encoder=encoder, scaler=scaler, model=model, request=domain.request, classes=tuple(domain.classes)
+    )
+    return served, frame
+
+
+class Registry:
+    """An MLflow on SQLite."""
+
+    def __init__(self, folder: Path) -> None:
+        self.database = folder / "mlflow.db"
+        self.uri = f"sqlite:///{self.database}"
+        self.client: MlflowClient = registry.connect(self.uri)
+        registry.create_experiment(self.client, "tests", (folder / "artifacts").as_uri())
+        self._experiment_id = self.client.get_experiment_by_name("tests").experiment_id
+
+    def publish(self, domain: Domain, seed: int = 0, alias: str = registry.CHAMPION) -> tuple[str, ServedModel]:
+        """Fits, logs, registers and promotes."""
+        served, rows = make_served(domain, seed)
+        run_id = self.client.create_run(self._experiment_id).info.run_id
+        version, _ = register_challenger(
+            self.client,
+            domain,
+            served,
+            run_id=run_id,
+            provenance=self._provenance(domain),
+            held_out=rows[[field.name for field in domain.request]],
+        )
+        registry.set_alias(self.client, domain.model_name, alias, version.version)
+        return str(version.version), served
+
+    def publish_broken(self, domain: Domain) -> str:
+        """A champion whose files are not there."""
+        nowhere = (self.database.parent / "nowhere").as_uri()
+        version = registry.register(self.client, domain.model_name, nowhere, run_id="r" * 32, provenance=self._provenance(domain)).version
+        registry.set_alias(self.client, domain.model_name, registry.CHAMPION, version)
+        return str(version)
+
+    def _provenance(self, domain: Domain) -> Provenance:
+        return Provenance(
+            dagster_run_id="d-1",
+            partition="02",
+            code_version="c-1",
+            git_commit="abc",
+            fingerprint="f",
+            metrics={"macro_f1": 0.75},
+            upstream={f"{domain.name}/raw": {"01": "v1", "02": "v2"}},
+        )
