@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from mlops_assets.ml.served import ServedModel
 
+logger = logging.getLogger(__name__)
+
 for _logger in ("mlflow", "alembic"):
     logging.getLogger(_logger).setLevel(logging.WARNING)
 
@@ -139,7 +141,9 @@ def resolve(client: MlflowClient, reference: str) -> ModelVersion:
     LookupError says what there is instead.
     """
     name, slash, number = reference.partition("/")
-    name, _, alias = (name, "", "") if slash else reference.partition("@")
+    name, at, alias = (name, "", "") if slash else reference.partition("@")
+    if at and not alias:
+        raise LookupError(f"no alias in {reference!r}; {_what_there_is(client, name)}")
     if not slash:
         found = by_alias(client, name, alias or CHAMPION)
     else:
@@ -189,21 +193,28 @@ def trace(client: MlflowClient, reference: str) -> Trace:
 
 
 def history(client: MlflowClient, name: str) -> list[Trace]:
-    """Every version of `name`, newest first; none without such a model."""
+    """Every version of `name`, newest first; none without such a model. One whose tags cannot be read has an empty provenance."""
     found = versions(client, name)
     aliases: dict[str, list[str]] = {}
     for alias, number in client.get_registered_model(name).aliases.items() if found else ():
         aliases.setdefault(str(number), []).append(alias)
-    return [_trace(version, aliases.get(str(version.version), [])) for version in reversed(found)]
+    return [_trace(version, aliases.get(str(version.version), []), lenient=True) for version in reversed(found)]
 
 
-def _trace(version: ModelVersion, aliases: Iterable[str]) -> Trace:
+def _trace(version: ModelVersion, aliases: Iterable[str], *, lenient: bool = False) -> Trace:
+    try:
+        provenance = Provenance.from_tags(version.tags)
+    except (ValueError, TypeError) as error:
+        if not lenient:
+            raise ValueError(f"the tags of {version.name} version {version.version} cannot be read: {error}") from error
+        logger.warning("the tags of %s version %s cannot be read: %s", version.name, version.version, error)
+        provenance = Provenance.from_tags({})
     return Trace(
         name=version.name,
         version=int(version.version),
         aliases=tuple(sorted(aliases)),
         run_id=version.run_id or "",
-        provenance=Provenance.from_tags(version.tags),
+        provenance=provenance,
         created_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
     )
 

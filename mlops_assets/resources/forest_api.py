@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 """HTTP statuses that may be gone at the next attempt."""
+LARGEST_BYTES = 50_000_000
+"""An answer has some hundred thousand; a body without end must not fill the memory."""
+CHUNK_BYTES = 1 << 20
 ALL_COLLECTED = "recolect"
 """Stands in the detail of the 400 that ends the data: "Ya se recolectó toda la información minima necesaria"."""
 
@@ -97,7 +100,9 @@ class ForestApiClient:
         import requests
 
         try:
-            response = self._session.get(self._url, params={"group_number": self._group_number}, timeout=self._timeout)
+            response = self._session.get(self._url, params={"group_number": self._group_number}, timeout=self._timeout, stream=True)
+            with response:
+                body = _body(response)
         except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
             raise AttemptError(f"the body is cut short ({type(error).__name__})", RUN_LATER, passing=True) from None
         except (requests.ConnectionError, requests.Timeout) as error:
@@ -106,14 +111,13 @@ class ForestApiClient:
             raise AttemptError(cause_of(error), CHECK_ADDRESS) from None
         received_at = datetime.now(UTC)
         if response.status_code == 200:
-            return self._answer(response, received_at)
-        detail = _detail(response)
-        if response.status_code == 400 and ALL_COLLECTED in detail.casefold():
+            return self._answer(response, body, received_at)
+        detail = _detail(body)
+        if response.status_code == 400 and not detail.startswith(("{", "[")) and ALL_COLLECTED in detail.casefold():
             return Collected(detail)
         raise self._refusal(response, detail)
 
-    def _answer(self, response: "Response", received_at: datetime) -> Answer:
-        body = response.content
+    def _answer(self, response: "Response", body: bytes, received_at: datetime) -> Answer:
         try:
             content = json.loads(body.decode())
         except (ValueError, RecursionError):
@@ -185,10 +189,23 @@ def _is_answer(content: Any) -> bool:
     )
 
 
-def _detail(response: "Response") -> str:
+def _body(response: "Response") -> bytes:
+    """The decoded body; AttemptError once it is longer than any answer of this API."""
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in response.iter_content(CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > LARGEST_BYTES:
+            raise AttemptError(f"the body is longer than {LARGEST_BYTES:,} bytes", CHECK_ADDRESS)
+    return b"".join(chunks)
+
+
+def _detail(body: bytes) -> str:
     """The API's own message, shortened; empty if it gives none."""
     try:
-        content = response.json()
+        content = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    return str(content.get("detail", ""))[:300] if isinstance(content, dict) else ""
+    detail = content.get("detail") if isinstance(content, dict) else None
+    return "" if detail is None else (detail if isinstance(detail, str) else json.dumps(detail))[:300]

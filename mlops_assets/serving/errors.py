@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 JSON = "application/json"
 SHOWN_ERRORS = 100
 """An answer lists so many problems and counts all."""
+SHOWN_CHARACTERS = 2000
+"""Of any text of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +87,13 @@ def _allowed(error: HTTPException) -> str:
 
 
 def _response(status: int, detail: str, headers: dict[str, str], errors: Sequence[RecordError] = (), total: int = 0) -> Response:
-    body = {"detail": detail, "errors": errors[:SHOWN_ERRORS], "total": total}
-    return Response(orjson.dumps(body), status, headers, JSON)
+    shown = [
+        {"message": _shown(error.message), "record": error.record, "field": error.field and _shown(error.field)}
+        for error in errors[:SHOWN_ERRORS]
+    ]
+    return Response(orjson.dumps({"detail": _shown(detail), "errors": shown, "total": total}), status, headers, JSON)
+
+
+def _shown(text: str) -> str:
+    """Shortened, and without what no UTF-8 can carry: both may come from a request."""
+    return text[:SHOWN_CHARACTERS].encode(errors="replace").decode()

@@ -11,9 +11,12 @@ from typing import Any
 import orjson
 
 from mlops_assets.ml.request import InvalidRecordsError
-from mlops_assets.serving.errors import ApiError, RecordError
+from mlops_assets.serving.errors import SHOWN_ERRORS, ApiError, RecordError
 
 Record = dict[str, Any]
+
+SHOWN_NAME = 80
+"""Characters of a name or a value that a request made up."""
 
 
 class _NotFinite(str):
@@ -31,17 +34,16 @@ def parse_records(body: bytes, key: str, fields: Set[str], max_records: int) -> 
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise _not_json(body, key, error) from None
+        raise _not_json(body, key, max_records, error) from None
     if type(document) is not dict or document.keys() != {key}:
         raise ApiError(422, f'the body must be an object with the one key "{key}": {{"{key}": [{{...}}, ...]}}; {_what_it_is(document)}')
     records = document[key]
     if type(records) is not list:
         raise ApiError(422, f'"{key}" must be a list of records, not {_kind(records)}')
-    if not 1 <= len(records) <= max_records:
-        raise ApiError(422, f'"{key}" must hold 1 to {max_records} records, not {len(records)}')
+    _require_count(records, key, max_records)
     for record in records:
         if type(record) is not dict or not record.keys() <= fields:
-            raise _refused(list(_misshapen(records, fields)), len(records))
+            raise _refused(_misshapen(records, fields), len(records))
     return records
 
 
@@ -51,36 +53,53 @@ def unscorable(error: InvalidRecordsError) -> ApiError:
     return ApiError(422, f"the records cannot be scored: {error}", problems, total=error.total)
 
 
+def _require_count(records: list[Any], key: str, max_records: int) -> None:
+    if not 1 <= len(records) <= max_records:
+        raise ApiError(422, f'"{key}" must hold 1 to {max_records} records, not {len(records)}')
+
+
 def _misshapen(records: list[Any], fields: Set[str]) -> Iterator[RecordError]:
+    unknown = f"is no field of a record; the fields are: {', '.join(sorted(fields))}"
     for number, record in enumerate(records):
         if type(record) is not dict:
             yield RecordError(f"must be an object, not {_kind(record)}", number)
             continue
         for name in sorted(record.keys() - fields):
-            yield RecordError(f"is no field of a record; the fields are: {', '.join(sorted(fields))}", number, name)
+            yield RecordError(unknown, number, name)
 
 
-def _refused(problems: list[RecordError], count: int) -> ApiError:
-    faulty = len({problem.record for problem in problems})
-    first = problems[0]
-    where = f"row {first.record}: {first.field or 'it'} {first.message}"
-    return ApiError(422, f"the records cannot be scored: {where} ({faulty} of {count} rows)", problems)
+def _refused(problems: Iterator[RecordError], count: int) -> ApiError:
+    """The first problems are kept, all are counted: a body may hold millions."""
+    shown: list[RecordError] = []
+    faulty: set[int | None] = set()
+    total = 0
+    for total, problem in enumerate(problems, start=1):  # noqa: B007  # the last number is how many there are
+        faulty.add(problem.record)
+        if len(shown) < SHOWN_ERRORS:
+            shown.append(problem)
+    where = f"row {shown[0].record}: {(shown[0].field or 'it')[:SHOWN_NAME]} {shown[0].message}"
+    return ApiError(422, f"the records cannot be scored: {where} ({len(faulty)} of {count} rows)", shown, total=total)
 
 
-def _not_json(body: bytes, key: str, error: orjson.JSONDecodeError) -> ApiError:
+def _not_json(body: bytes, key: str, max_records: int, error: orjson.JSONDecodeError) -> ApiError:
     """JSON knows no NaN and no infinity, but Python's parser reads them, and so finds where they are."""
     try:
         document = json.loads(body, parse_constant=_NotFinite, parse_float=_float)
     except (ValueError, RecursionError):
         document = None
-    records = document.get(key) if isinstance(document, dict) else None
-    found = [
-        RecordError(f"{value} is not a JSON number; send null for a missing value", number, name)
-        for number, record in enumerate(records if isinstance(records, list) else [])
-        for name, value in (record.items() if isinstance(record, dict) else ())
-        if isinstance(value, _NotFinite)
-    ]
-    return _refused(found, len(records or ())) if found else ApiError(422, f"the body is not JSON (NaN and Infinity are not): {error}")
+    given = document.get(key) if isinstance(document, dict) else None
+    records = given if isinstance(given, list) else []
+    if any(True for _ in _not_finite(records)):
+        _require_count(records, key, max_records)
+        return _refused(_not_finite(records), len(records))
+    return ApiError(422, f"the body is not JSON (NaN and Infinity are not): {error}")
+
+
+def _not_finite(records: list[Any]) -> Iterator[RecordError]:
+    for number, record in enumerate(records):
+        for name, value in record.items() if isinstance(record, dict) else ():
+            if isinstance(value, _NotFinite):
+                yield RecordError(f"{value:.{SHOWN_NAME}} is not a JSON number; send null for a missing value", number, name)
 
 
 def _float(literal: str) -> float | _NotFinite:
@@ -89,7 +108,9 @@ def _float(literal: str) -> float | _NotFinite:
 
 
 def _what_it_is(document: Any) -> str:
-    return f"it has the keys: {', '.join(sorted(document)) or 'none'}" if isinstance(document, dict) else f"it is {_kind(document)}"
+    if not isinstance(document, dict):
+        return f"it is {_kind(document)}"
+    return f"it has the keys: {', '.join(name[:SHOWN_NAME] for name in sorted(document)[:SHOWN_ERRORS]) or 'none'}"
 
 
 def _kind(value: Any) -> str:

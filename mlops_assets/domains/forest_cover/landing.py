@@ -55,12 +55,8 @@ class Landing:
 
     def answers(self, batch: str) -> list[Landed]:
         """The accepted answers of a batch in the order of receipt."""
-        names = ((PurePosixPath(key).name, key) for key in self._lake.keys(f"{ANSWERS}/{batch}"))
-        return [
-            Landed(batch, datetime.strptime(name.partition("-")[0], TIME_FORMAT).replace(tzinfo=UTC), key)
-            for name, key in names
-            if name.endswith(SUFFIX)
-        ]
+        found = ((_received_at(PurePosixPath(key).name), key) for key in self._lake.keys(f"{ANSWERS}/{batch}"))
+        return [Landed(batch, received_at, key) for received_at, key in found if received_at]
 
     def read(self, answer: Landed) -> bytes:
         """The exact bytes that the API sent."""
@@ -88,6 +84,14 @@ class Landing:
         key = f"{folder}/{received_at.astimezone(UTC).strftime(TIME_FORMAT)}{_ending(body)}"
         self._lake.write(key, body)
         return key
+
+
+def _received_at(name: str) -> datetime | None:
+    """The time (UTC) in the name of an answer; None for a file that somebody else has put there."""
+    try:
+        return datetime.strptime(name.partition("-")[0], TIME_FORMAT).replace(tzinfo=UTC) if name.endswith(SUFFIX) else None
+    except ValueError:
+        return None
 
 
 def _ending(body: bytes) -> str:

@@ -23,14 +23,22 @@ class PostgresEngine:
     dialect = "postgres"
 
     def __init__(self, url: str) -> None:
+        """ValueError, which shows nothing of the address, for one that libpq and `urlsplit` read in different ways."""
+        scheme, separator, rest = url.partition("://")
+        credentials, _, address = rest.rpartition("@")
+        if not separator or scheme not in ("postgres", "postgresql") or set(credentials) & set("#?/"):
+            raise ValueError(
+                "a PostgreSQL address looks like postgresql://user:password@host:port/database; in user and password "
+                "write # as %23, / as %2F, ? as %3F and @ as %40"
+            )
         self._url = url
-        parts = urlsplit(url)
+        parts = urlsplit(f"postgresql://{address}")
         query = parse_qs(parts.query)
-        host = query.get("host", [parts.netloc.rpartition("@")[2] or "localhost"])[0]
-        self.location = f"postgresql://{host}{parts.path}"
+        self.location = f"postgresql://{query.get('host', [parts.netloc or 'localhost'])[0]}{parts.path}"
         # An `@` in a password that is not percent-encoded is parsed in more than one way, so every reading of it is hidden.
-        first, last = parts.netloc.partition("@"), parts.netloc.rpartition("@")
-        readings = [first[0].partition(":")[2], last[0].partition(":")[2], first[2].rpartition("@")[0], *query.get("password", [])]
+        user, _, behind = credentials.partition("@")
+        password = credentials.partition(":")[2]
+        readings = [password, password.partition("@")[0], user.partition(":")[2], behind, *query.get("password", [])]
         self._secrets = {secret for reading in readings if reading for secret in (reading, unquote(reading))}
 
     @contextmanager

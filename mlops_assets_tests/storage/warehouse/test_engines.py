@@ -134,6 +134,22 @@ def test_refused_connection_names_the_server_and_never_the_password(password: st
     assert not any(secret in shown for secret in (password, "s3c", "ret@", "s3c/ret"))
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:s3c#ret@127.0.0.1:1/tables",
+        "postgresql://me:s3c?ret@127.0.0.1:1/tables",
+        "postgresql://me:s3c/ret@127.0.0.1:1/tables",
+        "postgresql:me:s3cret@127.0.0.1:1/tables",
+        "postgresql+psycopg2://me:s3cret@127.0.0.1:1/tables",
+    ],
+)
+def test_address_that_can_be_read_in_two_ways_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(ValueError, match="looks like") as error:
+        Warehouse(url)
+    assert "s3c" not in str(error.value)
+
+
 def test_password_in_the_query_of_an_address_is_hidden(observations: Table) -> None:
     warehouse = Warehouse("postgresql://127.0.0.1:1/tables?password=s3cret&s3cret=1")
     with pytest.raises(WarehouseError) as error:
