@@ -1,4 +1,4 @@
-"""A sample of what a system has stored, for pictures: rows of its warehouse table, or of its newest enriched partition in the lake.
+"""A sample of what a system has stored, for pictures: rows of its warehouse table, or of its newest enriched partitions in the lake.
 
 It only reads, and each store shows a reader whole partitions, so a run that writes at the same time changes nothing here.
 """
@@ -19,6 +19,8 @@ from mlops_assets.storage.lake import Lake
 from mlops_assets.storage.warehouse import Warehouse, arrow_schema
 
 MAX_ROWS = 10_000
+SAMPLED_PARTITIONS = 12
+"""The newest of the lake, as many as a year has months."""
 COUNTS = "SELECT {partition} AS part, COUNT(*) AS n FROM {table} GROUP BY {partition} ORDER BY {partition}"
 SAMPLE = "SELECT {columns} FROM {table} ORDER BY RANDOM() LIMIT :rows"
 
@@ -56,10 +58,12 @@ class Observations:
         stored = [key for key in self._lake.keys(folder) if key.endswith(".parquet") and not PurePosixPath(key).name.startswith(".")]
         if not stored:
             raise NothingStoredError(f"{self._lake.location(folder)} has no partition: ingest {domain.name} first")
-        newest = max(stored)
-        table = pq.read_table(pa.BufferReader(self._lake.read(newest)))
+        read = {
+            PurePosixPath(key).stem: pq.read_table(pa.BufferReader(self._lake.read(key))) for key in sorted(stored)[-SAMPLED_PARTITIONS:]
+        }
+        table = pa.concat_tables(read.values(), promote_options="default")
         chosen = np.random.default_rng().permutation(table.num_rows)[:rows]
-        return _sample(table.take(pa.array(np.sort(chosen))), {PurePosixPath(newest).stem: table.num_rows})
+        return _sample(table.take(pa.array(np.sort(chosen))), {partition: part.num_rows for partition, part in read.items()})
 
 
 def _partition_key(domain: Domain, value: object) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from mlops_assets.domain import Domain
-from mlops_assets.serving.observations import NothingStoredError, Observations
+from mlops_assets.serving.observations import SAMPLED_PARTITIONS, NothingStoredError, Observations
 from mlops_assets.settings import Settings
 from mlops_assets.storage import parquet
 from mlops_assets.storage.lake import Lake
@@ -82,21 +82,21 @@ def test_a_sample_is_bounded_and_drawn_from_all_rows(settings: Settings, observa
         observations.sample(systems["flowers"], 10_001)
 
 
-def test_rows_of_the_newest_partition_come_from_the_lake(
+def test_rows_of_the_newest_partitions_come_from_the_lake(
     settings: Settings, observations: Observations, systems: dict[str, Domain]
 ) -> None:
-    store_loans(settings, "01", [1.0])
-    store_loans(settings, "02", [5.0, np.nan, 7.0])
-    store_loans(settings, "02x", [9.0])
-    (Path(settings.lake_uri) / "loans/enriched/.03.parquet.1.tmp").write_bytes(b"half")
+    store_loans(settings, "00", [1.0])
+    for number in range(1, SAMPLED_PARTITIONS):
+        store_loans(settings, f"{number:02d}", [2.0])
+    store_loans(settings, "12", [5.0, np.nan, 7.0])
+    (Path(settings.lake_uri) / "loans/enriched/.13.parquet.1.tmp").write_bytes(b"half")
 
-    newest = observations.sample(systems["loans"], 10)
-    (Path(settings.lake_uri) / "loans/enriched/02x.parquet").unlink()
-    found = observations.sample(systems["loans"], 10)
+    found = observations.sample(systems["loans"], 100)
 
-    assert newest.columns["amount"] == [9.0]
-    assert (found.rows, found.partitions) == (3, {"02": 3})
-    assert found.columns == {"amount": [5.0, None, 7.0], "at": ["2020-01-02T03:04:05"] * 3, "is_new": [None] * 3}
+    assert found.partitions == {**{f"{number:02d}": 1 for number in range(1, SAMPLED_PARTITIONS)}, "12": 3}
+    assert found.columns["amount"] == [*[2.0] * (SAMPLED_PARTITIONS - 1), 5.0, None, 7.0]
+    assert set(found.columns["at"]) == {"2020-01-02T03:04:05"}
+    assert set(found.columns["is_new"]) == {None}
     assert observations.sample(systems["loans"], 2).rows == 2
 
 

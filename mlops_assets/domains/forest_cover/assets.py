@@ -66,7 +66,7 @@ def raw_batches(context: dg.AssetExecutionContext, forest_api: ForestApiResource
 
     landing, batches = Landing(lake.lake), list(context.partition_keys)
     with forest_api.client() as client:
-        landed = collect(client, landing, batches)
+        landed = collect(client, landing, batches, note=context.log.warning)
     if not landed:
         context.log.info(f"nothing is stored for {', '.join(batches)}, and the API has handed out everything ({landing.ended()})")
         return

@@ -90,7 +90,9 @@ def due_batch(lake: LakeResource, batch_seconds: float, now: datetime) -> str | 
         return dg.SkipReason(f"the API has handed out everything ({ended}); once it is restarted, materialize {RAW_BATCHES} for batch 01")
     turn = next_turn([answer for answers in landed.values() for answer in answers], batch_seconds)
     if now < turn.at:
-        return dg.SkipReason(f"the API stays with batch {turn.current}; batch {turn.due} is asked for at {turn.at:%Y-%m-%d %H:%M:%S} UTC")
+        return dg.SkipReason(
+            f"the newest answer is of batch {turn.current}; batch {turn.due} is asked for at {turn.at:%Y-%m-%d %H:%M:%S} UTC"
+        )
     return turn.due
 
 

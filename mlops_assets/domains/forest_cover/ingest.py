@@ -1,13 +1,13 @@
 """Asking the batch API, landing its answers, and the frames that are made of them. What must not be stored raises before it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.domains.forest_cover.landing import UNKNOWN, Landed, Landing, next_turn
+from mlops_assets.domains.forest_cover.landing import UNKNOWN, Landed, Landing, distinct, next_turn
 from mlops_assets.domains.forest_cover.schema import rejection, validate_enriched, validate_raw, validate_samples
 from mlops_assets.domains.forest_cover.spec import CADENCE
 from mlops_assets.domains.forest_cover.transforms import ForestEnricher, parse_answer, parse_batch, raw_batch_frame
@@ -19,11 +19,12 @@ from mlops_assets.settings import Settings
 KEPT = "What is stored stays as it was."
 
 
-def collect(client: ForestApiClient, landing: Landing, batches: Sequence[str]) -> dict[str, list[Landed]]:
+def collect(client: ForestApiClient, landing: Landing, batches: Sequence[str], note: Callable[[str], None]) -> dict[str, list[Landed]]:
     """Asks the API once for each batch and lands what it gives; then batch -> all its landed answers, in the order of receipt.
 
     The API decides which batch it hands out, so each answer is kept under the batch it names. {} when the API has handed out everything
-    and none of the batches is there. Failure when an answer must not be used, or when a batch has no answer in the end.
+    and none of the batches is there. Failure when an answer must not be used, or when a batch has no answer in the end. `note` is told
+    of an answer of another batch than was asked for.
     """
     came: list[str] = []
     ended = False
@@ -34,6 +35,8 @@ def collect(client: ForestApiClient, landing: Landing, batches: Sequence[str]) -
             ended = True
             break
         came.append(_land(landing, answer).batch)
+        if came[-1] != batch:
+            note(f"asked for batch {batch}, but the API hands out {came[-1]} now: its answer is kept; materialize {came[-1]} to merge it")
     landed = {batch: landing.answers(batch) for batch in batches}
     absent = [batch for batch in batches if not landed[batch]]
     if ended and len(absent) == len(batches):
@@ -44,9 +47,9 @@ def collect(client: ForestApiClient, landing: Landing, batches: Sequence[str]) -
 
 
 def raw_batch(landing: Landing, batch: str, answers: Sequence[Landed]) -> pd.DataFrame:
-    """A batch's landed answers as its raw frame; Failure if one of the stored objects is none of the batch's answers."""
+    """A batch's landed answers as its raw frame, equal ones once; Failure if a stored object is none of the batch's answers."""
     try:
-        frame = raw_batch_frame((answer.key, answer.received_at, landing.read(answer)) for answer in answers)
+        frame = raw_batch_frame((answer.key, answer.received_at, landing.read(answer)) for answer in distinct(answers))
         validate_raw(frame, batch)
     except (ValueError, KeyError) as error:
         places = ", ".join(answer.key for answer in answers)

@@ -86,6 +86,12 @@ class Landing:
         return key
 
 
+def distinct(answers: Sequence[Landed]) -> list[Landed]:
+    """The answers without those whose bytes came before, in the order of receipt."""
+    first = {answer.key.rpartition("-")[2]: answer for answer in reversed(answers)}
+    return [answer for answer in answers if first[answer.key.rpartition("-")[2]] is answer]
+
+
 def _received_at(name: str) -> datetime | None:
     """The time (UTC) in the name of an answer; None for a file that somebody else has put there."""
     try:

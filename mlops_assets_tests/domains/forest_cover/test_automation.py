@@ -53,7 +53,7 @@ def test_a_merged_batch_is_left_alone_until_the_api_goes_on(platform: Any) -> No
     assert platform.ingest("01").success
     due = platform.landing.answers("01")[0].received_at + timedelta(seconds=300)
 
-    assert _tick(platform) == f"the API stays with batch 01; batch 02 is asked for at {due:%Y-%m-%d %H:%M:%S} UTC"
+    assert _tick(platform) == f"the newest answer is of batch 01; batch 02 is asked for at {due:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def test_the_next_batch_is_asked_for_once_the_api_goes_on(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_the_next_batch_is_asked_for_once_the_api_goes_on(platform: Any, monkeyp
 
     assert _asked(platform) == "02"
     monkeypatch.setenv("FOREST_BATCH_SECONDS", "400")
-    assert "the API stays with batch 01" in _tick(platform)
+    assert "the newest answer is of batch 01" in _tick(platform)
 
 
 def test_a_batch_whose_run_failed_is_asked_for_again_under_a_new_key(platform: Any) -> None:
@@ -120,7 +120,7 @@ def test_a_landed_batch_is_asked_for_until_it_is_merged(platform: Any) -> None:
 
     assert platform.ingest("03").success
 
-    assert "the API stays with batch 03" in _tick(platform)
+    assert "the newest answer is of batch 03" in _tick(platform)
 
 
 def test_a_merged_batch_is_asked_for_when_another_answer_of_it_has_landed(platform: Any) -> None:
@@ -147,7 +147,7 @@ def test_a_repeated_answer_without_new_rows_counts_as_merged(platform: Any) -> N
     for _ in range(2):
         assert platform.ingest("01").success
 
-    assert "the API stays with batch 01" in _tick(platform)
+    assert "the newest answer is of batch 01" in _tick(platform)
 
 
 def test_a_landed_batch_comes_before_the_next_one(platform: Any) -> None:
@@ -172,7 +172,7 @@ def test_the_last_batch_is_asked_for_again_so_that_the_api_can_say_that_it_was_t
 
     platform.land("10", _ago(100), ROW)
     _merge_only(platform, "10")
-    assert "the API stays with batch 10; batch 10 is asked for at" in _tick(platform)
+    assert "the newest answer is of batch 10; batch 10 is asked for at" in _tick(platform)
 
 
 def test_the_end_of_the_data_makes_it_quiet_and_it_says_so(platform: Any) -> None:

@@ -29,7 +29,7 @@ def _bodies(platform: Any, folder: str) -> list[bytes]:
 def _collect(platform: Any, *batches: str) -> dict[str, list[Landed]]:
     """The ingest's own step, without a run."""
     with platform.forest_api.client() as client:
-        return collect(client, platform.landing, batches)
+        return collect(client, platform.landing, batches, note=lambda _: None)
 
 
 def _collect_fails(platform: Any, *batches: str) -> str:
@@ -63,6 +63,30 @@ def test_the_exact_bytes_are_kept(platform: Any) -> None:
     _collect(platform, "01")
 
     assert _bodies(platform, "answers/01") == [body]
+
+
+def test_an_answer_that_comes_again_changes_no_data_version(platform: Any) -> None:
+    platform.api.serves((1, _rows(1, 2)), (1, _rows(1, 2)), (1, _rows(2, 1)))
+    assert platform.ingest("01").success
+    first = {stage: platform.lake.stamp(f"forest_cover/{stage}", "01").data_version for stage in ("raw_batches", "enriched")}
+
+    assert platform.ingest("01").success
+
+    assert {stage: platform.lake.stamp(f"forest_cover/{stage}", "01").data_version for stage in first} == first
+    assert len(_bodies(platform, "answers/01")) == 2
+    assert platform.ingest("01").success
+    assert len(platform.frame("raw_batches", "01")) == 2, "the same rows in another order are another answer"
+
+
+def test_an_answer_of_another_batch_is_noted(platform: Any) -> None:
+    platform.api.serves((1, _rows(1)), (2, _rows(2)))
+    _collect(platform, "01")
+    notes: list[str] = []
+
+    with platform.forest_api.client() as client:
+        collect(client, platform.landing, ["01"], notes.append)
+
+    assert notes == ["asked for batch 01, but the API hands out 02 now: its answer is kept; materialize 02 to merge it"]
 
 
 def test_a_repeated_call_adds_the_rows_not_seen_before(platform: Any) -> None:
