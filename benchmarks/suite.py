@@ -14,6 +14,8 @@ NAMES = (
     "ingest_memory",
     "reference_chain",
     "training_overhead",
+    "ingest_batches",
+    "serving",
 )
 """Modules of this package with a function `rows(platform)`."""
 
