@@ -47,7 +47,8 @@ class Table:
     """A warehouse table, and how partitions are written to it.
 
     `add`: rows whose key is not there yet; `merge`: rows by key, the new one wins; `replace`: the partition's rows are swapped;
-    `append`: rows as they come, which a retry repeats. `partition_column` holds the partition (a number where it is a `long`).
+    `append`: rows as they come, which a retry repeats. `partition_column` holds the partition: a number where it is a `long`, the
+    partition's first moment where it is a `timestamp`. `day_column` is the timestamp by whose day BigQuery lays out the table.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Table:
     partition_column: str
     mode: WriteMode
     keys: tuple[str, ...] = ()
+    day_column: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +172,15 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """What a challenger must reach on the test rows before it may become champion, and the metric by which it must be better."""
+    """What a challenger must reach on the test rows before it may become champion, and the metric by which it must be better.
+
+    `better` says whether more or less of `metric` is better; `minimum` and `maximum` are limits of any metrics.
+    """
 
     metric: str = "average_precision"
+    better: Literal["more", "less"] = "more"
     minimum: Mapping[str, float] = field(default_factory=dict)
+    maximum: Mapping[str, float] = field(default_factory=dict)
     min_rows: int = 1000
     """Fewest training rows a window may have."""
 
@@ -203,7 +210,21 @@ class Batches:
     """How often the sensor looks whether there is something new to train on."""
 
 
-Cadence = Monthly | Batches
+@dataclass(frozen=True, slots=True)
+class Hourly:
+    """Hourly partitions `YYYY-MM-DDTHH` (UTC) from `start` on; training reads the `window` hours that end with its own."""
+
+    start: str
+    window: int
+    schedule: str = "50 * * * *"
+    """Cron, UTC: when the hour that is running is ingested. Late in it, because its last reading is what counts."""
+    training_hours: int = 6
+    """So many hours after the last training the candidates are compared again; the champion forecasts every hour."""
+    training_interval_seconds: int = 60
+    """How often the sensor looks whether an hour is complete."""
+
+
+Cadence = Monthly | Batches | Hourly
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,40 +234,23 @@ class CompatibleApi:
     records: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """One system. The name is the asset key prefix, the asset group, the job prefix and the API's name of its model.
-
-    The target is a boolean or, where there are `classes`, a code of one of them.
-    """
+    """One system, whatever it learns. The name is the asset key prefix, the asset group, the job prefix and the API's name of its model."""
 
     name: str
     title: str
     description: str
-    id_column: str
-    time_column: str
-    target: str
+    cadence: Cadence
     request: tuple[RequestField, ...]
     """The raw record that the registered model takes."""
-    features: Features
-    candidates: tuple[Candidate, ...]
-    cadence: Cadence
-    classes: Mapping[int, str] = field(default_factory=dict)
-    """Codes 0, 1, ... of the target and their names; empty: the target is a boolean."""
+    gates: Gates = field(default_factory=Gates)
     registered_name: str = ""
     """The registered model's name, if it is not the system's."""
-    split: Split = field(default_factory=Split)
-    outliers: Outliers = field(default_factory=Outliers)
-    """Without columns there is no such stage."""
-    balance: Balance = field(default_factory=Balance)
-    selection: Selection = field(default_factory=Selection)
-    search: Search = field(default_factory=Search)
-    gates: Gates = field(default_factory=Gates)
     tables: tuple[Table, ...] = ()
     """The warehouse tables that the system writes."""
     observations: str = ""
     """The one of `tables` that holds the observations; empty: they are in the lake, as `enriched`."""
-    compatible_api: CompatibleApi | None = None
 
     @property
     def model_name(self) -> str:
@@ -260,6 +264,26 @@ class Domain:
                 return table
         raise ValueError(f"{self.name} has no table {name!r}; it has: {', '.join(table.name for table in self.tables) or 'none'}")
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TabularDomain(Domain):
+    """A system that classifies records. The target is a boolean or, where there are `classes`, a code of one of them."""
+
+    id_column: str
+    time_column: str
+    target: str
+    features: Features
+    candidates: tuple[Candidate, ...]
+    classes: Mapping[int, str] = field(default_factory=dict)
+    """Codes 0, 1, ... of the target and their names; empty: the target is a boolean."""
+    split: Split = field(default_factory=Split)
+    outliers: Outliers = field(default_factory=Outliers)
+    """Without columns there is no such stage."""
+    balance: Balance = field(default_factory=Balance)
+    selection: Selection = field(default_factory=Selection)
+    search: Search = field(default_factory=Search)
+    compatible_api: CompatibleApi | None = None
+
     @property
     def resamples(self) -> bool:
         """Whether any candidate balances or selects; otherwise the stages for that are not there."""
@@ -272,3 +296,51 @@ class Domain:
                 return candidate
         known = ", ".join(candidate.name for candidate in self.candidates)
         raise ValueError(f"{self.name} has no candidate {name!r}; it has: {known}")
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One way to a forecast that the back-test may choose: a name in `ml/forecast/methods.py`, and its parameters."""
+
+    name: str
+    description: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """Rolling origins: `cutoffs` of them, `step` hours apart, the last one where a whole horizon of data follows it."""
+
+    cutoffs: int = 8
+    step: int = 24
+    min_cutoffs: int = 4
+    """With fewer the methods are not compared, and the first one of the Domain that the data can carry forecasts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastDomain(Domain):
+    """A system that forecasts hourly series, one for each id and their total, from `Hourly` partitions.
+
+    `enriched` has a row for each hour and id, and one with a null id for the total of the hour.
+    """
+
+    id_column: str
+    time_column: str
+    target: str
+    methods: tuple[Method, ...]
+    """The candidates, the one that needs the least history last."""
+    total: str
+    """What people call the series that has no id."""
+    horizon: int = 24
+    """Hours that are forecast and published."""
+    max_horizon: int = 168
+    """The most that the API may be asked for."""
+    season: int = 24
+    """Hours of the period by which MASE is scaled."""
+    coverage: float = 0.8
+    """Share of values that the published interval is to hold."""
+    frozen_hours: int = 6
+    """So many hours in which no series moves mean that the feed is frozen, and that what it says is no data."""
+    stuck_hours: int = 24
+    """So many hours in which one series does not move while others do are reported."""
+    backtest: Backtest = field(default_factory=Backtest)

@@ -40,6 +40,14 @@ class Settings(BaseSettings):
     forest_timeout_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     forest_attempts: int = Field(default=5, ge=1)
 
+    donostia_api_url: str = "https://www.donostia.eus/info/ciudadano/camaras_trafico.nsf/getParkings.xsp"
+    donostia_burst_minutes: float = Field(default=0.0, ge=0, le=55, allow_inf_nan=False)
+    """For how long an hour's run reads on; 0: one reading."""
+    donostia_burst_seconds: float = Field(default=15.0, gt=0, allow_inf_nan=False)
+    """Between the readings of a burst."""
+    donostia_timeout_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)
+    donostia_attempts: int = Field(default=5, ge=1)
+
     mlops_api_keys: SecretStr | None = None
     mlops_api_url: str = "http://127.0.0.1:8000"
     mlops_api_max_records: int = Field(default=10_000, ge=1)

@@ -11,7 +11,7 @@ from typing import Any
 import requests
 import uvicorn
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.serving import create_app
 from mlops_assets.settings import Settings
 
@@ -48,7 +48,7 @@ class Api:
 
 
 @contextmanager
-def running(uri: str, home: Path, domains: Sequence[Domain], **changes: Any) -> Iterator[Api]:
+def running(uri: str, home: Path, domains: Sequence[TabularDomain], **changes: Any) -> Iterator[Api]:
     """The app on a free port, polling the registry at `uri` often."""
     values = {"mlflow_tracking_uri": uri, "mlops_home": home, "mlops_api_poll_seconds": 0.05, "mlops_api_keys": None} | changes
     app = create_app(Settings(_env_file=None, **values), domains)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 
-from mlops_assets.domain import Batches, Candidate, Column, CompatibleApi, Domain, Features, RequestField, Table
+from mlops_assets.domain import Batches, Candidate, Column, CompatibleApi, Features, RequestField, Table, TabularDomain
 from mlops_assets.ml import registry
 from mlops_assets.ml.encode import FeatureEncoder, feature_columns
 from mlops_assets.ml.estimators import build_estimator
@@ -22,7 +22,7 @@ from mlops_assets.ml.train import FittedModel
 KINDS = ("car", "house")
 CANDIDATE = Candidate("xgboost", "Trees.", params={"n_estimators": 8, "max_depth": 2})
 
-LOANS = Domain(
+LOANS = TabularDomain(
     name="loans",
     title="Loans",
     description="Whether a loan is paid back.",
@@ -53,7 +53,7 @@ PLANTS = Table(
     mode="add",
     keys=("id",),
 )
-FLOWERS = Domain(
+FLOWERS = TabularDomain(
     name="flowers",
     title="Flowers",
     description="Which flower it is.",
@@ -76,7 +76,7 @@ FLOWERS = Domain(
 SYSTEMS = (LOANS, FLOWERS)
 
 
-def make_served(domain: Domain, seed: int) -> tuple[ServedModel, pd.DataFrame]:
+def make_served(domain: TabularDomain, seed: int) -> tuple[ServedModel, pd.DataFrame]:
     """A model fitted on random rows, and the rows; another seed gives another model."""
     generator = np.random.default_rng(seed)
     rows = 200
@@ -126,7 +126,7 @@ class Registry:
         registry.create_experiment(self.client, "tests", (folder / "artifacts").as_uri())
         self._experiment_id = self.client.get_experiment_by_name("tests").experiment_id
 
-    def publish(self, domain: Domain, seed: int = 0, alias: str = registry.CHAMPION) -> tuple[str, ServedModel]:
+    def publish(self, domain: TabularDomain, seed: int = 0, alias: str = registry.CHAMPION) -> tuple[str, ServedModel]:
         """Fits, logs, registers and promotes."""
         served, rows = make_served(domain, seed)
         run_id = self.client.create_run(self._experiment_id).info.run_id
@@ -141,14 +141,14 @@ class Registry:
         registry.set_alias(self.client, domain.model_name, alias, version.version)
         return str(version.version), served
 
-    def publish_broken(self, domain: Domain) -> str:
+    def publish_broken(self, domain: TabularDomain) -> str:
         """A champion whose files are not there."""
         nowhere = (self.database.parent / "nowhere").as_uri()
         version = registry.register(self.client, domain.model_name, nowhere, run_id="r" * 32, provenance=self._provenance(domain)).version
         registry.set_alias(self.client, domain.model_name, registry.CHAMPION, version)
         return str(version)
 
-    def _provenance(self, domain: Domain) -> Provenance:
+    def _provenance(self, domain: TabularDomain) -> Provenance:
         return Provenance(
             dagster_run_id="d-1",
             partition="02",

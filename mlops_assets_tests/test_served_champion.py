@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from mlops_assets.dashboard import theme
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.domains import DOMAINS
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
 from mlops_assets.domains.forest_cover.spec import FOREST_COVER
@@ -94,7 +94,7 @@ def test_a_new_champion_is_served_without_a_restart_and_shown_on_the_dashboard(
 
 
 @pytest.mark.parametrize("domain", DOMAINS.values(), ids=list(DOMAINS))
-def test_served_answers_are_the_lineages_own(domain: Domain, platforms: Platforms, api: Api) -> None:
+def test_served_answers_are_the_lineages_own(domain: TabularDomain, platforms: Platforms, api: Api) -> None:
     platform, task = platforms[domain.name], task_of(domain)
     champion = registry.trace(registry.connect(platform.tracking_uri), f"{domain.model_name}@champion")
     api.until(lambda health: health["models"][domain.name]["version"] == str(champion.version))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.factories.code_version import code_digest, git_commit
 from mlops_assets.factories.keys import asset_in, asset_key, frame_asset, frame_out
 from mlops_assets.factories.reports import report_comparison, report_evaluation, report_registered, report_verdict
@@ -42,17 +42,17 @@ TRAINING_STAGES = frozenset(
 CODE = ("mlops_assets.ml", "mlops_assets.domain", "mlops_assets.domains")
 
 
-def release_assets(domain: Domain) -> list[dg.AssetsDefinition]:
+def release_assets(domain: TabularDomain) -> list[dg.AssetsDefinition]:
     """The stages from `evaluation` to `champion`."""
     return [_evaluation(domain), _split_comparison(domain), _registered_model(domain), _champion(domain)]
 
 
-def release_checks(domain: Domain) -> list[dg.AssetChecksDefinition]:
+def release_checks(domain: TabularDomain) -> list[dg.AssetChecksDefinition]:
     """The blocking checks on the registered model."""
     return [_parity(domain), _gate(domain)]
 
 
-def _evaluation(domain: Domain) -> dg.AssetsDefinition:
+def _evaluation(domain: TabularDomain) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{domain.name}__evaluation",
         ins={"test": asset_in(domain, "scaled_test"), "model": asset_in(domain, "model")},
@@ -72,7 +72,7 @@ def _evaluation(domain: Domain) -> dg.AssetsDefinition:
     return evaluation
 
 
-def _split_comparison(domain: Domain) -> dg.AssetsDefinition:
+def _split_comparison(domain: TabularDomain) -> dg.AssetsDefinition:
     about = "The same candidate and parameters, fitted and judged under both splits, random and temporal: one row a split."
 
     @frame_asset(
@@ -98,7 +98,7 @@ def _split_comparison(domain: Domain) -> dg.AssetsDefinition:
     return split_comparison
 
 
-def _registered_model(domain: Domain) -> dg.AssetsDefinition:
+def _registered_model(domain: TabularDomain) -> dg.AssetsDefinition:
     about = "The model version that takes raw records, registered as `@challenger` with its whole provenance; an identical one is kept."
 
     @frame_asset(
@@ -153,7 +153,7 @@ def _registered_model(domain: Domain) -> dg.AssetsDefinition:
     return registered_model
 
 
-def _parity(domain: Domain) -> dg.AssetChecksDefinition:
+def _parity(domain: TabularDomain) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(domain, "registered_model"),
         name=PARITY,
@@ -182,7 +182,7 @@ def _parity(domain: Domain) -> dg.AssetChecksDefinition:
     return parity
 
 
-def _gate(domain: Domain) -> dg.AssetChecksDefinition:
+def _gate(domain: TabularDomain) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(domain, "registered_model"),
         name=GATE,
@@ -203,7 +203,7 @@ def _gate(domain: Domain) -> dg.AssetChecksDefinition:
     return gate
 
 
-def _champion(domain: Domain) -> dg.AssetsDefinition:
+def _champion(domain: TabularDomain) -> dg.AssetsDefinition:
     about = "The version that the alias `@champion` names after a promotion. Runs only for a challenger that passed the gate."
 
     @frame_asset(domain, "champion", about, kinds=("mlflow",), ins={"challenger": asset_in(domain, "registered_model")})
@@ -225,7 +225,7 @@ def metrics_of(frame: Frame) -> dict[str, float]:
     return dict(zip(frame["metric"], frame["value"], strict=True))
 
 
-def require_one_version(lineage: Lineage, domain: Domain, partition: str) -> Lineage:
+def require_one_version(lineage: Lineage, domain: TabularDomain, partition: str) -> Lineage:
     """The lineage itself; Failure if it holds two versions of one training stage, as stages materialized piecemeal may leave behind."""
     prefix = f"{domain.name}/"
     mixed = [name for name, keys in lineage.items() if name.removeprefix(prefix) in TRAINING_STAGES and "+" in keys.get(partition, "")]
@@ -238,7 +238,7 @@ def require_one_version(lineage: Lineage, domain: Domain, partition: str) -> Lin
     return lineage
 
 
-def require_approval(context: dg.AssetExecutionContext, domain: Domain, version: str, champion_version: str) -> None:
+def require_approval(context: dg.AssetExecutionContext, domain: TabularDomain, version: str, champion_version: str) -> None:
     """Failure unless both blocking checks passed for exactly this version, the gate against exactly the present champion.
 
     So `champion` alone, in a run without the checks, or after another run has promoted, moves nothing.

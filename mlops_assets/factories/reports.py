@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.resources.mlflow import MlflowRun
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def report_model(context: dg.AssetExecutionContext, run: MlflowRun, model: "Fitt
 def report_evaluation(
     context: dg.AssetExecutionContext,
     run: MlflowRun,
-    domain: Domain,
+    domain: TabularDomain,
     predictions: "DataFrame",
     metrics: dict[str, float],
     model: "FittedModel",

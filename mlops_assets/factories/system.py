@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.factories.automation import domain_jobs, new_data_sensor, schedules
 from mlops_assets.factories.keys import asset_key
 from mlops_assets.factories.release import release_assets, release_checks
@@ -13,7 +13,7 @@ from mlops_assets.factories.training import training_assets
 
 
 def system_definitions(
-    domain: Domain,
+    domain: TabularDomain,
     ingest: Sequence[dg.AssetsDefinition],
     checks: Sequence[dg.AssetChecksDefinition],
     sensors: Sequence[Callable[[Any], dg.SensorDefinition]] = (),

@@ -1,6 +1,6 @@
 """From enriched partitions to a fitted model: split, outliers, encoded, scaled, balanced, selected features, model.
 
-The same shape in every system; a difference is a field of `Domain`. Bodies call one function of `ml` each. What follows the model
+The same shape in every system; a difference is a field of `TabularDomain`. Bodies call one function of `ml` each. What follows the model
 (evaluation, registration, promotion) is `release.py`.
 """
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.factories.config import config_schema, configured
 from mlops_assets.factories.keys import artifact_asset, artifact_out, asset_in, asset_key, frame_asset, frame_out
 from mlops_assets.factories.reports import column_lineage, report_model, report_trial, table
@@ -32,19 +32,19 @@ else:
     Frames = Enricher = FeatureEncoder = FrameScaler = FittedModel = Frame = Any
 
 
-def training_assets(domain: Domain) -> list[dg.AssetsDefinition]:
+def training_assets(domain: TabularDomain) -> list[dg.AssetsDefinition]:
     """The stages from `split` to `model`; the domain provides `enriched` (frames) and `enricher` (artifact)."""
     resampling = [_balanced(domain), _selected_features(domain)] if domain.resamples else []
     outliers = [_outliers(domain)] if domain.outliers.columns else []
     return [_split(domain), *outliers, _encoded(domain), _scaled(domain), *resampling, _model(domain)]
 
 
-def _learning_rows(domain: Domain) -> str:
+def _learning_rows(domain: TabularDomain) -> str:
     """The stage whose rows the encoder learns from."""
     return "outliers_removed" if domain.outliers.columns else "split_train"
 
 
-def _split(domain: Domain) -> dg.AssetsDefinition:
+def _split(domain: TabularDomain) -> dg.AssetsDefinition:
     window = window_text(domain.cadence)
     enriched = asset_key(domain, "enriched")
     enricher_name = asset_key(domain, "enricher").to_user_string()
@@ -76,7 +76,7 @@ def _split(domain: Domain) -> dg.AssetsDefinition:
     return split
 
 
-def _outliers(domain: Domain) -> dg.AssetsDefinition:
+def _outliers(domain: TabularDomain) -> dg.AssetsDefinition:
     about = f"Training rows without outliers of {', '.join(domain.outliers.columns)}; test rows are never left out."
 
     @frame_asset(
@@ -96,7 +96,7 @@ def _outliers(domain: Domain) -> dg.AssetsDefinition:
     return outliers
 
 
-def _encoded(domain: Domain) -> dg.AssetsDefinition:
+def _encoded(domain: TabularDomain) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{domain.name}__encoded",
         ins={"train": asset_in(domain, _learning_rows(domain)), "test": asset_in(domain, "split_test")},
@@ -120,7 +120,7 @@ def _encoded(domain: Domain) -> dg.AssetsDefinition:
     return encoded
 
 
-def _scaled(domain: Domain) -> dg.AssetsDefinition:
+def _scaled(domain: TabularDomain) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{domain.name}__scaled",
         ins={"train": asset_in(domain, "encoded_train"), "test": asset_in(domain, "encoded_test")},
@@ -140,7 +140,7 @@ def _scaled(domain: Domain) -> dg.AssetsDefinition:
     return scaled
 
 
-def _balanced(domain: Domain) -> dg.AssetsDefinition:
+def _balanced(domain: TabularDomain) -> dg.AssetsDefinition:
     about = "Training rows after SMOTE and random under-sampling, plain features only; candidates that balance are fitted on them."
 
     @frame_asset(
@@ -160,7 +160,7 @@ def _balanced(domain: Domain) -> dg.AssetsDefinition:
     return balanced
 
 
-def _selected_features(domain: Domain) -> dg.AssetsDefinition:
+def _selected_features(domain: TabularDomain) -> dg.AssetsDefinition:
     about = "Mutual information (nats) of each plain feature with the target on the balanced rows, and whether it passes the threshold."
 
     @frame_asset(
@@ -182,7 +182,7 @@ def _selected_features(domain: Domain) -> dg.AssetsDefinition:
     return selected_features
 
 
-def _model(domain: Domain) -> dg.AssetsDefinition:
+def _model(domain: TabularDomain) -> dg.AssetsDefinition:
     names = ", ".join(candidate.name for candidate in domain.candidates)
     about = f"The best candidate of the search ({names}), refitted on all training rows. Every trial is a nested MLflow run."
     resampled = {"balanced": "balanced", "selected": "selected_features"} if domain.resamples else {}

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from mlops_assets.domain import Domain, Search, Split
+from mlops_assets.domain import Search, Split, TabularDomain
 from mlops_assets.ml.balance import balance
 from mlops_assets.ml.encode import FeatureEncoder, feature_columns
 from mlops_assets.ml.outliers import remove_outliers
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def search_and_fit(
-    domain: Domain,
+    domain: TabularDomain,
     spec: Search,
     *,
     train: pd.DataFrame,
@@ -65,7 +65,7 @@ def search_and_fit(
     return fitted, result
 
 
-def score(test: pd.DataFrame, model: FittedModel, domain: Domain) -> tuple[pd.DataFrame, dict[str, float]]:
+def score(test: pd.DataFrame, model: FittedModel, domain: TabularDomain) -> tuple[pd.DataFrame, dict[str, float]]:
     """Predictions [id, target, and the columns of the task's answer] for the scaled test rows, and their metrics."""
     task = task_of(domain)
     labels, probabilities = task.labels(test[domain.target]), model.predict_probabilities(test)
@@ -79,12 +79,12 @@ def metrics_frame(metrics: dict[str, float]) -> pd.DataFrame:
     return pd.DataFrame({"metric": pd.array(list(metrics), dtype="string[pyarrow]"), "value": list(metrics.values())})
 
 
-def raw_records(frame: pd.DataFrame, domain: Domain) -> pd.DataFrame:
+def raw_records(frame: pd.DataFrame, domain: TabularDomain) -> pd.DataFrame:
     """The columns that a client would send, of enriched or split rows."""
     return frame[[field.name for field in domain.request]]
 
 
-def largest_difference(answer: pd.DataFrame, predictions: pd.DataFrame, domain: Domain) -> float:
+def largest_difference(answer: pd.DataFrame, predictions: pd.DataFrame, domain: TabularDomain) -> float:
     """Of the probabilities of a model's `answer` and the lineage's `predictions` for the same rows; infinite if a label differs."""
     task = task_of(domain)
     if not np.array_equal(answer["label"].to_numpy(), predictions["label"].to_numpy()):
@@ -92,7 +92,9 @@ def largest_difference(answer: pd.DataFrame, predictions: pd.DataFrame, domain: 
     return float(np.abs(task.probabilities(answer) - task.probabilities(predictions)).max(initial=0))
 
 
-def compare_splits(train: pd.DataFrame, test: pd.DataFrame, metrics: pd.DataFrame, model: FittedModel, domain: Domain) -> pd.DataFrame:
+def compare_splits(
+    train: pd.DataFrame, test: pd.DataFrame, metrics: pd.DataFrame, model: FittedModel, domain: TabularDomain
+) -> pd.DataFrame:
     """The model's metrics beside those that its recipe reaches under the other kind of split: one row a split, its own first.
 
     `train` and `test` are the split rows, `metrics` the model's own on `test`. The recipe is fitted anew; its threshold is the model's.
@@ -110,7 +112,7 @@ def compare_splits(train: pd.DataFrame, test: pd.DataFrame, metrics: pd.DataFram
     return comparison.astype({"split": "string[pyarrow]"})
 
 
-def metrics_under(rows: pd.DataFrame, spec: Split, model: FittedModel, domain: Domain) -> dict[str, float]:
+def metrics_under(rows: pd.DataFrame, spec: Split, model: FittedModel, domain: TabularDomain) -> dict[str, float]:
     """What the model's candidate with its parameters reaches when `rows` (enriched) are split by `spec`."""
     candidate = domain.candidate(model.candidate)
     train, test = split(rows, spec, id_column=domain.id_column, time_column=domain.time_column, target=domain.target)

@@ -8,7 +8,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.ml import registry
 from mlops_assets.ml.chain import raw_records
 from mlops_assets.ml.engine import choose_engine
@@ -35,7 +35,7 @@ class Verdict:
 
 
 def register_challenger(
-    client: MlflowClient, domain: Domain, served: ServedModel, *, run_id: str, provenance: Provenance, held_out: pd.DataFrame
+    client: MlflowClient, domain: TabularDomain, served: ServedModel, *, run_id: str, provenance: Provenance, held_out: pd.DataFrame
 ) -> tuple[ModelVersion, bool]:
     """The version of this model, with the alias `challenger`, and whether it is new.
 
@@ -88,7 +88,7 @@ def _loadable_version(client: MlflowClient, name: str, fingerprint: str) -> Mode
     return None
 
 
-def judge(client: MlflowClient, domain: Domain, version: str, challenger: dict[str, float], test: pd.DataFrame) -> Verdict:
+def judge(client: MlflowClient, domain: TabularDomain, version: str, challenger: dict[str, float], test: pd.DataFrame) -> Verdict:
     """Scores the present champion on the same test rows and decides. The champion itself, judged again, passes without a promotion.
 
     `challenger` holds the version's metrics on `test`, which is the split's test rows. RuntimeError if the champion cannot be loaded.
@@ -110,7 +110,7 @@ def judge(client: MlflowClient, domain: Domain, version: str, challenger: dict[s
     return Verdict(version, decide(challenger, champion, domain.gates), challenger, champion_version, champion)
 
 
-def _metrics_of(domain: Domain, version: str, test: pd.DataFrame) -> dict[str, float]:
+def _metrics_of(domain: TabularDomain, version: str, test: pd.DataFrame) -> dict[str, float]:
     task = task_of(domain)
     try:
         served = registry.load_served(f"models:/{domain.model_name}/{version}")

@@ -89,7 +89,7 @@ class ServedModel:
         request: Sequence[RequestField],
         classes: Sequence[int] = (),
     ) -> None:
-        """Fitted parts; `classes` are the codes of the target (`Domain.classes`), none where it is a boolean."""
+        """Fitted parts; `classes` are the codes of the target (`TabularDomain.classes`), none where it is a boolean."""
         self.enricher = enricher
         self.encoder = encoder
         self.scaler = scaler

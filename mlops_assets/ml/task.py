@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.ml.evaluate import (
     BINARY_HIGHER_IS_BETTER,
     MULTICLASS_HIGHER_IS_BETTER,
@@ -154,7 +154,7 @@ class Multiclass:
         return answer[self._probability_columns].to_numpy(dtype=np.float64)
 
 
-def task_of(domain: Domain) -> Task:
+def task_of(domain: TabularDomain) -> Task:
     """The kind of classification that the system's target asks for."""
     return Multiclass(tuple(sorted(domain.classes))) if domain.classes else Binary()
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from mlops_assets.domain import Domain, Monthly
+from mlops_assets.domain import Monthly, TabularDomain
 
 
 class Enricher(Protocol):
@@ -15,7 +15,7 @@ class Enricher(Protocol):
         """Raw columns in; the same rows with the derived columns out."""
 
 
-def join_window(partitions: Mapping[str, pd.DataFrame], domain: Domain) -> pd.DataFrame:
+def join_window(partitions: Mapping[str, pd.DataFrame], domain: TabularDomain) -> pd.DataFrame:
     """All rows of the window in partition order; a record that stands in several partitions counts once, as the latest has it.
 
     Empty partitions add nothing. ValueError, before anything is trained, for a short window, too few rows, or one class only.
@@ -42,7 +42,7 @@ def enriched_alike(rows: pd.DataFrame, enricher: Enricher, derived: bool) -> pd.
     return rows if derived else enricher.transform(rows)
 
 
-def _require_trainable(rows: pd.DataFrame, domain: Domain, counts: Mapping[str, int]) -> None:
+def _require_trainable(rows: pd.DataFrame, domain: TabularDomain, counts: Mapping[str, int]) -> None:
     by_partition = ", ".join(f"{key}: {count}" for key, count in counts.items())
     if len(rows) < domain.gates.min_rows:
         raise ValueError(f"{domain.name}: {len(rows)} rows in the window, at least {domain.gates.min_rows} are needed ({by_partition})")

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.ml.request import InvalidRecordsError
 from mlops_assets.ml.served import Answer
 from mlops_assets.serving.auth import ApiKeys
@@ -74,7 +74,7 @@ class Predictions:
         domain, records = self._systems.compatible_domain()
         return await self._answer(request, domain, records, _compatible)
 
-    async def _answer(self, request: Request, domain: Domain, key: str, render: Render) -> Response:
+    async def _answer(self, request: Request, domain: TabularDomain, key: str, render: Render) -> Response:
         champion = self._systems.champion(domain)
         body = await read_json_body(request, self._max_body_bytes)
         if champion.is_quick and len(body) <= INLINE_BYTES:

@@ -1,4 +1,4 @@
-"""OpenAPI of the predictions, generated from each Domain's request: types, categories, what may be null, and an example that works."""
+"""OpenAPI of the predictions, generated from each TabularDomain's request: types, categories, what may be null, and an example that works."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from mlops_assets.domain import Domain, FieldType, RequestField
+from mlops_assets.domain import FieldType, RequestField, TabularDomain
 from mlops_assets.serving.auth import HEADER
 from mlops_assets.serving.predict import RECORDS
 from mlops_assets.serving.systems import Systems
@@ -89,7 +89,7 @@ def openapi_of(app: FastAPI, systems: Systems, max_records: int) -> Callable[[],
     return openapi
 
 
-def record_schema(domain: Domain) -> Schema:
+def record_schema(domain: TabularDomain) -> Schema:
     """The raw record of a system."""
     return {
         "title": _record_name(domain),
@@ -114,7 +114,7 @@ def _field_schema(field: RequestField) -> Schema:
     return schema
 
 
-def _operation(domain: Domain, key: str, max_records: int, answer: Schema, tag: str) -> Schema:
+def _operation(domain: TabularDomain, key: str, max_records: int, answer: Schema, tag: str) -> Schema:
     reference = {"$ref": f"#/components/schemas/{_record_name(domain)}"}
     request = {
         "type": "object",
@@ -135,7 +135,7 @@ def _operation(domain: Domain, key: str, max_records: int, answer: Schema, tag: 
     }
 
 
-def _native_answer(domain: Domain) -> Schema:
+def _native_answer(domain: TabularDomain) -> Schema:
     probability: Schema = {"type": "number", "minimum": 0, "maximum": 1}
     of_classes = {"type": "array", "items": probability, "minItems": len(domain.classes), "maxItems": len(domain.classes)}
     label: Schema = {"type": "integer", "enum": sorted(domain.classes)} if domain.classes else {"type": "boolean"}
@@ -147,7 +147,7 @@ def _native_answer(domain: Domain) -> Schema:
     )
 
 
-def _compatible_answer(domain: Domain) -> Schema:
+def _compatible_answer(domain: TabularDomain) -> Schema:
     label = {"type": "integer", "enum": sorted(domain.classes) or [0, 1]}
     return _answer(predictions={"type": "array", "items": label}, model_version={"type": "string"})
 
@@ -156,5 +156,5 @@ def _answer(**properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _record_name(domain: Domain) -> str:
+def _record_name(domain: TabularDomain) -> str:
     return f"{domain.name.title().replace('_', '')}Record"

@@ -1,4 +1,4 @@
-"""A stand-in of the prediction API: its JSON over real HTTP, for any Domain, with made-up champions and switches for what may go wrong."""
+"""A stand-in of the prediction API: its JSON over real HTTP, for any TabularDomain, with made-up champions and switches for what may go wrong."""
 
 import json
 import random
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from mlops_assets.domain import Domain, RequestField
+from mlops_assets.domain import RequestField, TabularDomain
 
 MULTICLASS_METRICS = {"accuracy": 0.934, "log_loss": 0.2105, "macro_f1": 0.8912, "mcc": 0.892, "rows": 12000, "f1_0": 0.93, "f1_1": 0.95}
 BINARY_METRICS = {"average_precision": 0.776, "roc_auc": 0.891, "mcc": 0.638, "log_loss": 0.281, "rows": 53021}
@@ -21,7 +21,7 @@ MAX_RECORDS = 10_000
 class Served:
     """One system: how many versions it has, which one is champion (0: none), and whether there are observations."""
 
-    domain: Domain
+    domain: TabularDomain
     newest: int = 3
     champion: int = 2
     observations: int = 400

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from mlops_assets.domain import Candidate, Domain, Features, Gates, Monthly, Outliers, RequestField, Search
+from mlops_assets.domain import Candidate, Features, Gates, Monthly, Outliers, RequestField, Search, TabularDomain
 from mlops_assets.factories.keys import artifact_asset, frame_asset
 from mlops_assets.ml import registry
 from mlops_assets.ml.scale import FrameScaler
@@ -24,9 +24,9 @@ ROWS = 120
 
 
 @pytest.fixture(scope="session")
-def toy() -> Domain:
+def toy() -> TabularDomain:
     """Two numbers and a kind; three months a window."""
-    return Domain(
+    return TabularDomain(
         name="toy",
         title="Toy",
         description="Whether a toy works.",
@@ -46,7 +46,7 @@ def toy() -> Domain:
     )
 
 
-def _month(domain: Domain, month: str) -> pd.DataFrame:
+def _month(domain: TabularDomain, month: str) -> pd.DataFrame:
     """Enriched rows of a month; bigger toys work more often."""
     rng = np.random.default_rng(int(month.replace("-", "")))
     size = rng.normal(size=ROWS)
@@ -64,7 +64,7 @@ def _month(domain: Domain, month: str) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def toy_ingest(toy: Domain) -> list[dg.AssetsDefinition]:
+def toy_ingest(toy: TabularDomain) -> list[dg.AssetsDefinition]:
     """`enriched` and `enricher` of the toy system."""
 
     @frame_asset(toy, "enriched", "Rows of a month.")

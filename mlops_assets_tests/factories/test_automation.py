@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from dagster._utils.error import serializable_error_info_from_exc_info
 
-from mlops_assets.domain import Batches, Domain
+from mlops_assets.domain import Batches, TabularDomain
 from mlops_assets.factories.automation import domain_jobs, failure_alert_sensor, new_data_sensor, schedules
 from mlops_assets.factories.checks import Finding, partition_check
 from mlops_assets.factories.keys import frame_asset
@@ -23,11 +23,11 @@ from mlops_assets.partitions import partitions_of
 SECRET = "hook-s3cret"
 
 
-def _months(toy: Domain) -> dg.PartitionsDefinition:
+def _months(toy: TabularDomain) -> dg.PartitionsDefinition:
     return partitions_of(toy.cadence)
 
 
-def test_jobs_split_the_assets_and_carry_the_domain(toy: Domain, toy_ingest: list[Any], workshop: Any) -> None:
+def test_jobs_split_the_assets_and_carry_the_domain(toy: TabularDomain, toy_ingest: list[Any], workshop: Any) -> None:
     @dg.asset(key=["toy", "model"], partitions_def=_months(toy), ins={"rows": dg.AssetIn(["toy", "enriched"])}, io_manager_key="frames")
     def model(rows: Any) -> Any:
         return rows
@@ -51,7 +51,7 @@ def test_jobs_split_the_assets_and_carry_the_domain(toy: Domain, toy_ingest: lis
         (datetime(2018, 3, 31, 23, 59, tzinfo=UTC), "2018-02"),
     ],
 )
-def test_schedule_asks_for_the_month_before_the_tick_once(toy: Domain, toy_ingest: list[Any], tick: datetime, month: str) -> None:
+def test_schedule_asks_for_the_month_before_the_tick_once(toy: TabularDomain, toy_ingest: list[Any], tick: datetime, month: str) -> None:
     job, _ = domain_jobs(toy, toy_ingest, toy_ingest)
     repository = dg.Definitions(assets=toy_ingest, jobs=[job], schedules=schedules(toy, job), resources=_no_storage()).get_repository_def()
 
@@ -69,7 +69,7 @@ def _no_storage() -> dict[str, Any]:
 class Ingest:
     """The toy system's `enriched` with one check, whose outcome the test sets."""
 
-    def __init__(self, toy: Domain, workshop: Any, enriched: dg.AssetsDefinition) -> None:
+    def __init__(self, toy: TabularDomain, workshop: Any, enriched: dg.AssetsDefinition) -> None:
         self.holds = True
         self.rows = 3
         self._toy, self._workshop, self._enriched = toy, workshop, enriched
@@ -91,12 +91,12 @@ class Ingest:
 
 
 @pytest.fixture
-def ingest(toy: Domain, toy_ingest: list[Any], workshop: Any) -> Ingest:
+def ingest(toy: TabularDomain, toy_ingest: list[Any], workshop: Any) -> Ingest:
     return Ingest(toy, workshop, toy_ingest[0])
 
 
 @pytest.fixture
-def batched(toy: Domain, workshop: Any) -> Ingest:
+def batched(toy: TabularDomain, workshop: Any) -> Ingest:
     """A system whose partitions are batches, of as many rows as the test says."""
     system = replace(toy, cadence=Batches(count=3))
 
@@ -165,7 +165,7 @@ def test_new_data_sensor_of_batches_waits_for_the_checks_of_every_batch(batched:
     assert batched.tick() == "01 is materialized, but rows_hold did not pass in that run (yet)"
 
 
-def test_batches_have_no_schedule(toy: Domain) -> None:
+def test_batches_have_no_schedule(toy: TabularDomain) -> None:
     assert schedules(replace(toy, cadence=Batches(count=3)), None) == []
 
 
@@ -213,7 +213,7 @@ Failed = Callable[..., tuple[str, dg.RunFailureSensorContext]]
 
 
 @pytest.fixture
-def failed_run(toy: Domain) -> Iterator[Failed]:
+def failed_run(toy: TabularDomain) -> Iterator[Failed]:
     """Runs a job whose step `toy__broken` raises; gives the run's id and what the alert sensor is told."""
 
     @dg.asset(key=["toy", "broken"], partitions_def=_months(toy), backfill_policy=dg.BackfillPolicy.single_run())
@@ -246,7 +246,9 @@ def _failure(job: dg.JobDefinition, instance: dg.DagsterInstance, **options: Any
 
 
 @pytest.mark.parametrize(("check", "messages"), [(GATE, 0), (PARITY, 1)])
-def test_failure_alert_is_silent_about_a_challenger_that_did_not_win(toy: Domain, webhook: Webhook, check: str, messages: int) -> None:
+def test_failure_alert_is_silent_about_a_challenger_that_did_not_win(
+    toy: TabularDomain, webhook: Webhook, check: str, messages: int
+) -> None:
     @dg.asset(key=["toy", "registered_model"])
     def registered_model() -> None:
         """A version."""

@@ -8,7 +8,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.factories.checks import Finding, partition_check
 from mlops_assets.factories.keys import asset_in, frame_asset
 from mlops_assets.storage.io_managers import FrameIOManager
@@ -24,7 +24,7 @@ def has_rows(frame: pd.DataFrame, month: str) -> Finding:
 
 
 @pytest.fixture
-def assets(toy: Domain) -> Iterator[list[Any]]:
+def assets(toy: TabularDomain) -> Iterator[list[Any]]:
     """`enriched`, with no row in February, and `report` below it."""
     single_run = dg.BackfillPolicy.single_run()
 
@@ -56,7 +56,7 @@ def run(
     )
 
 
-def test_check_of_one_month_passes_with_its_rows(assets: list[Any], toy: Domain, tmp_path: Path) -> None:
+def test_check_of_one_month_passes_with_its_rows(assets: list[Any], toy: TabularDomain, tmp_path: Path) -> None:
     result = run(assets, partition_check(toy, "enriched", "has_rows", "At least one row.", has_rows), tmp_path, "2017-03")
 
     assert result.success
@@ -68,7 +68,7 @@ def test_check_of_one_month_passes_with_its_rows(assets: list[Any], toy: Domain,
     assert {name: value.value for name, value in evaluation.metadata.items()} == {"rows": 3, "negative": 2}
 
 
-def test_check_of_a_range_judges_every_month_and_names_the_failing_ones(assets: list[Any], toy: Domain, tmp_path: Path) -> None:
+def test_check_of_a_range_judges_every_month_and_names_the_failing_ones(assets: list[Any], toy: TabularDomain, tmp_path: Path) -> None:
     check = partition_check(toy, "enriched", "has_rows", "At least one row.", has_rows)
 
     result = run(assets, check, tmp_path, "2017-01", "2017-03")
@@ -80,7 +80,9 @@ def test_check_of_a_range_judges_every_month_and_names_the_failing_ones(assets: 
 
 
 @pytest.mark.parametrize("blocking", [True, False])
-def test_failing_check_stops_what_is_downstream_only_if_it_blocks(assets: list[Any], toy: Domain, tmp_path: Path, blocking: bool) -> None:
+def test_failing_check_stops_what_is_downstream_only_if_it_blocks(
+    assets: list[Any], toy: TabularDomain, tmp_path: Path, blocking: bool
+) -> None:
     check = partition_check(toy, "enriched", "has_rows", "At least one row.", has_rows, blocking=blocking)
 
     result = run(assets, check, tmp_path, "2017-02")
@@ -91,7 +93,7 @@ def test_failing_check_stops_what_is_downstream_only_if_it_blocks(assets: list[A
     assert LakeResource(uri=str(tmp_path)).partitions("toy/report") == ([] if blocking else ["2017-02"])
 
 
-def test_finding_without_a_text_shows_its_counts(assets: list[Any], toy: Domain, tmp_path: Path) -> None:
+def test_finding_without_a_text_shows_its_counts(assets: list[Any], toy: TabularDomain, tmp_path: Path) -> None:
     def no_duplicates(frame: pd.DataFrame, month: str) -> Finding:
         return Finding(False, len(frame), {"id: duplicate": 2})
 
@@ -102,7 +104,7 @@ def test_finding_without_a_text_shows_its_counts(assets: list[Any], toy: Domain,
 
 
 def test_verdict_of_unchanged_content_is_repeated_and_of_other_content_or_code_is_not(
-    assets: list[Any], toy: Domain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    assets: list[Any], toy: TabularDomain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged: list[str] = []
 

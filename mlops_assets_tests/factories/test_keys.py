@@ -5,12 +5,12 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets import __version__
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.factories.keys import artifact_asset, artifact_out, asset_in, asset_key, frame_asset, frame_out
 from mlops_assets.partitions import partitions_of
 
 
-def test_key_is_domain_and_stage(toy: Domain) -> None:
+def test_key_is_domain_and_stage(toy: TabularDomain) -> None:
     assert asset_key(toy, "enriched") == dg.AssetKey(["toy", "enriched"])
     assert asset_key(toy, "split_train") == dg.AssetKey(["toy", "split_train"])
     assert asset_in(toy, "split_train").key == dg.AssetKey(["toy", "split_train"])
@@ -29,7 +29,7 @@ def _about(asset: dg.AssetsDefinition) -> dict[str, Any]:
     }
 
 
-def test_frame_asset_carries_what_every_stage_shares(toy: Domain) -> None:
+def test_frame_asset_carries_what_every_stage_shares(toy: TabularDomain) -> None:
     @frame_asset(toy, "outliers_removed", "Rows without outliers.", deps=["other"], pool="downloads")
     def outliers() -> None: ...
 
@@ -47,7 +47,7 @@ def test_frame_asset_carries_what_every_stage_shares(toy: Domain) -> None:
     assert outliers.dependency_keys == {dg.AssetKey("other")}
 
 
-def test_artifact_asset_differs_by_format_only(toy: Domain) -> None:
+def test_artifact_asset_differs_by_format_only(toy: TabularDomain) -> None:
     @frame_asset(toy, "model", "A model.")
     def frame() -> None: ...
 
@@ -58,14 +58,14 @@ def test_artifact_asset_differs_by_format_only(toy: Domain) -> None:
     assert artifact.partitions_def == frame.partitions_def
 
 
-def test_kinds_of_a_frame_asset_can_be_named(toy: Domain) -> None:
+def test_kinds_of_a_frame_asset_can_be_named(toy: TabularDomain) -> None:
     @frame_asset(toy, "champion", "The champion.", kinds={"mlflow"})
     def champion() -> None: ...
 
     assert _about(champion)["kinds"] == {"mlflow"}
 
 
-def test_outputs_of_a_multi_asset_follow_the_same_grammar(toy: Domain) -> None:
+def test_outputs_of_a_multi_asset_follow_the_same_grammar(toy: TabularDomain) -> None:
     @dg.multi_asset(
         outs={"train": frame_out(toy, "encoded_train", "Rows."), "encoder": artifact_out(toy, "encoder", "Encoder.")},
         partitions_def=partitions_of(toy.cadence),

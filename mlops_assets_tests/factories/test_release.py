@@ -7,7 +7,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.factories.keys import asset_key, frame_asset
 from mlops_assets.factories.release import GATE, PARITY, metrics_of, release_assets, release_checks, require_one_version
 from mlops_assets.ml import registry
@@ -18,13 +18,13 @@ Failures = Callable[[dg.ExecuteInProcessResult], dict[str, str]]
 MONTH = "2017-03"
 
 
-def _register(workshop: Any, domain: Domain) -> str:
+def _register(workshop: Any, domain: TabularDomain) -> str:
     provenance = Provenance(dagster_run_id="r", partition=MONTH, code_version="c", git_commit="g", fingerprint="f")
     version = registry.register(workshop.client, domain.name, "file:///nowhere", run_id="r" * 32, provenance=provenance)
     return str(version.version)
 
 
-def _registered(domain: Domain, version: str) -> dg.AssetsDefinition:
+def _registered(domain: TabularDomain, version: str) -> dg.AssetsDefinition:
     @frame_asset(domain, "registered_model", "A registered version.")
     def registered_model() -> Any:
         return pd.DataFrame({"name": [domain.name], "version": [version]}, dtype="string[pyarrow]")
@@ -32,7 +32,7 @@ def _registered(domain: Domain, version: str) -> dg.AssetsDefinition:
     return registered_model
 
 
-def _gate(domain: Domain, verdict: bool | None, champion: str | None = None) -> dg.AssetChecksDefinition:
+def _gate(domain: TabularDomain, verdict: bool | None, champion: str | None = None) -> dg.AssetChecksDefinition:
     """A gate that passes, fails, or crashes for None."""
 
     @dg.asset_check(asset=asset_key(domain, "registered_model"), name=GATE, blocking=True, partitions_def=partitions_of(domain.cadence))
@@ -45,7 +45,7 @@ def _gate(domain: Domain, verdict: bool | None, champion: str | None = None) -> 
     return gate
 
 
-def _parity(domain: Domain, holds: bool = True) -> dg.AssetChecksDefinition:
+def _parity(domain: TabularDomain, holds: bool = True) -> dg.AssetChecksDefinition:
     """The other check that a champion needs."""
 
     @dg.asset_check(asset=asset_key(domain, "registered_model"), name=PARITY, blocking=True, partitions_def=partitions_of(domain.cadence))
@@ -55,31 +55,31 @@ def _parity(domain: Domain, holds: bool = True) -> dg.AssetChecksDefinition:
     return parity
 
 
-def _champion(domain: Domain) -> dg.AssetsDefinition:
+def _champion(domain: TabularDomain) -> dg.AssetsDefinition:
     return release_assets(domain)[-1]
 
 
-def _champion_version(workshop: Any, domain: Domain) -> str | None:
+def _champion_version(workshop: Any, domain: TabularDomain) -> str | None:
     version = registry.by_alias(workshop.client, domain.name, registry.CHAMPION)
     return None if version is None else str(version.version)
 
 
 @pytest.fixture
-def versions(workshop: Any, toy: Domain) -> tuple[str, str]:
+def versions(workshop: Any, toy: TabularDomain) -> tuple[str, str]:
     """Two registered versions; the first is champion."""
     first, second = _register(workshop, toy), _register(workshop, toy)
     registry.set_alias(workshop.client, toy.name, registry.CHAMPION, first)
     return first, second
 
 
-def test_release_has_two_checks_and_they_block(toy: Domain) -> None:
+def test_release_has_two_checks_and_they_block(toy: TabularDomain) -> None:
     specs = {spec.name: spec for check in release_checks(toy) for spec in check.check_specs}
 
     assert set(specs) == {"registered_model_reproduces_the_lineage", GATE}
     assert all(spec.blocking and spec.asset_key == asset_key(toy, "registered_model") for spec in specs.values())
 
 
-def test_champion_moves_for_a_version_that_passed_in_the_same_run(workshop: Any, toy: Domain, versions: tuple[str, str]) -> None:
+def test_champion_moves_for_a_version_that_passed_in_the_same_run(workshop: Any, toy: TabularDomain, versions: tuple[str, str]) -> None:
     result = workshop.materialize([_registered(toy, versions[1]), _gate(toy, True), _parity(toy), _champion(toy)], MONTH)
 
     assert result.success
@@ -87,7 +87,7 @@ def test_champion_moves_for_a_version_that_passed_in_the_same_run(workshop: Any,
     assert workshop.frame("toy/champion", MONTH).to_dict("records") == [{"name": "toy", "version": versions[1]}]
 
 
-def test_champion_does_not_move_for_a_version_that_failed(workshop: Any, toy: Domain, versions: tuple[str, str]) -> None:
+def test_champion_does_not_move_for_a_version_that_failed(workshop: Any, toy: TabularDomain, versions: tuple[str, str]) -> None:
     result = workshop.materialize([_registered(toy, versions[1]), _gate(toy, False), _champion(toy)], MONTH)
 
     assert not result.success
@@ -95,7 +95,7 @@ def test_champion_does_not_move_for_a_version_that_failed(workshop: Any, toy: Do
     assert _champion_version(workshop, toy) == versions[0]
 
 
-def test_champion_alone_moves_for_a_version_that_passed_before(workshop: Any, toy: Domain, versions: tuple[str, str]) -> None:
+def test_champion_alone_moves_for_a_version_that_passed_before(workshop: Any, toy: TabularDomain, versions: tuple[str, str]) -> None:
     registered, champion = _registered(toy, versions[1]), _champion(toy)
     assert workshop.materialize([registered, _gate(toy, True), _parity(toy)], MONTH).success
 
@@ -106,7 +106,7 @@ def test_champion_alone_moves_for_a_version_that_passed_before(workshop: Any, to
 
 @pytest.mark.parametrize("verdict", [None, False])
 def test_champion_alone_does_not_move_after_a_gate_that_crashed_or_failed(
-    workshop: Any, toy: Domain, versions: tuple[str, str], failures: Failures, verdict: bool | None
+    workshop: Any, toy: TabularDomain, versions: tuple[str, str], failures: Failures, verdict: bool | None
 ) -> None:
     registered, champion = _registered(toy, versions[1]), _champion(toy)
     assert not workshop.materialize([registered, _gate(toy, verdict), _parity(toy)], MONTH).success
@@ -121,7 +121,7 @@ def test_champion_alone_does_not_move_after_a_gate_that_crashed_or_failed(
 
 @pytest.mark.parametrize("is_other_approved", [True, False])
 def test_champion_alone_does_not_move_for_a_version_that_nobody_judged(
-    workshop: Any, toy: Domain, versions: tuple[str, str], failures: Failures, is_other_approved: bool
+    workshop: Any, toy: TabularDomain, versions: tuple[str, str], failures: Failures, is_other_approved: bool
 ) -> None:
     if is_other_approved:
         assert workshop.materialize([_registered(toy, versions[0]), _gate(toy, True), _parity(toy)], MONTH).success
@@ -135,7 +135,7 @@ def test_champion_alone_does_not_move_for_a_version_that_nobody_judged(
 
 
 def test_champion_alone_does_not_move_for_a_version_that_differs_from_the_lineage(
-    workshop: Any, toy: Domain, versions: tuple[str, str], failures: Failures
+    workshop: Any, toy: TabularDomain, versions: tuple[str, str], failures: Failures
 ) -> None:
     registered, champion = _registered(toy, versions[1]), _champion(toy)
     assert not workshop.materialize([registered, _gate(toy, True), _parity(toy, holds=False)], MONTH).success
@@ -147,7 +147,7 @@ def test_champion_alone_does_not_move_for_a_version_that_differs_from_the_lineag
 
 
 def test_champion_alone_does_not_move_once_another_version_is_champion(
-    workshop: Any, toy: Domain, versions: tuple[str, str], failures: Failures
+    workshop: Any, toy: TabularDomain, versions: tuple[str, str], failures: Failures
 ) -> None:
     registered, champion = _registered(toy, versions[1]), _champion(toy)
     assert workshop.materialize([registered, _gate(toy, True, champion=versions[0]), _parity(toy)], MONTH).success
@@ -160,7 +160,7 @@ def test_champion_alone_does_not_move_once_another_version_is_champion(
     assert _champion_version(workshop, toy) == third
 
 
-def test_two_versions_of_a_training_stage_are_refused(toy: Domain) -> None:
+def test_two_versions_of_a_training_stage_are_refused(toy: TabularDomain) -> None:
     raw = {"toy/raw": {"2017-02": "a+b"}, "toy/enricher": {"2017-03": "a+b"}}
     assert require_one_version({**raw, "toy/encoder": {"2017-03": "a"}}, toy, MONTH)
 

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.factories.training import training_assets
 
 MONTHS = ["2017-01", "2017-02", "2017-03"]
@@ -18,7 +18,7 @@ def _keys(assets: list[dg.AssetsDefinition]) -> list[str]:
     return [key.to_user_string() for asset in assets for key in asset.keys]
 
 
-def test_every_stage_of_a_domain_is_made(toy: Domain) -> None:
+def test_every_stage_of_a_domain_is_made(toy: TabularDomain) -> None:
     assert sorted(_keys(training_assets(toy))) == sorted(
         f"toy/{stage}"
         for stage in [
@@ -38,7 +38,7 @@ def test_every_stage_of_a_domain_is_made(toy: Domain) -> None:
     )
 
 
-def test_only_split_reads_a_window_and_nothing_fitted_reads_the_test_rows(toy: Domain) -> None:
+def test_only_split_reads_a_window_and_nothing_fitted_reads_the_test_rows(toy: TabularDomain) -> None:
     by_name = {asset.node_def.name: asset for asset in training_assets(toy)}
 
     assert {name for name, asset in by_name.items() if asset.get_partition_mapping(dg.AssetKey(["toy", "enriched"]))} == {"toy__split"}
@@ -56,7 +56,7 @@ def ingested(workshop: Any, toy_ingest: list[Any]) -> Any:
     return workshop
 
 
-def test_training_of_another_system_ends_with_a_model(ingested: Any, toy: Domain, toy_ingest: list[Any]) -> None:
+def test_training_of_another_system_ends_with_a_model(ingested: Any, toy: TabularDomain, toy_ingest: list[Any]) -> None:
     training = training_assets(toy)
     result = ingested.materialize([*toy_ingest, *training], "2017-03", selection=training)
 
@@ -71,7 +71,7 @@ def test_training_of_another_system_ends_with_a_model(ingested: Any, toy: Domain
     assert model.metadata["mlflow_run"].value.startswith("http")
 
 
-def test_run_config_changes_the_split_of_one_run(ingested: Any, toy: Domain, toy_ingest: list[Any]) -> None:
+def test_run_config_changes_the_split_of_one_run(ingested: Any, toy: TabularDomain, toy_ingest: list[Any]) -> None:
     (split, *_) = training_assets(toy)
     config = {"ops": {"toy__split": {"config": {"kind": "temporal", "test_share": 0.5}}}}
 
@@ -82,7 +82,7 @@ def test_run_config_changes_the_split_of_one_run(ingested: Any, toy: Domain, toy
     assert 180 <= len(test) < 200
 
 
-def test_run_config_that_no_split_has_is_refused(toy: Domain, toy_ingest: list[Any], workshop: Any) -> None:
+def test_run_config_that_no_split_has_is_refused(toy: TabularDomain, toy_ingest: list[Any], workshop: Any) -> None:
     (split, *_) = training_assets(toy)
     config = {"ops": {"toy__split": {"config": {"kind": "alphabetical"}}}}
 
@@ -91,7 +91,7 @@ def test_run_config_that_no_split_has_is_refused(toy: Domain, toy_ingest: list[A
 
 
 def test_training_before_the_first_whole_window_stops_at_the_split(
-    ingested: Any, toy: Domain, toy_ingest: list[Any], failures: Failures
+    ingested: Any, toy: TabularDomain, toy_ingest: list[Any], failures: Failures
 ) -> None:
     training = training_assets(toy)
     result = ingested.materialize([*toy_ingest, *training], "2017-02", selection=training)
@@ -104,7 +104,7 @@ def test_training_before_the_first_whole_window_stops_at_the_split(
 
 
 def test_training_with_a_missing_month_names_it_and_how_to_get_it(
-    workshop: Any, toy: Domain, toy_ingest: list[Any], failures: Failures
+    workshop: Any, toy: TabularDomain, toy_ingest: list[Any], failures: Failures
 ) -> None:
     for month in ("2017-01", "2017-03"):
         assert workshop.materialize(toy_ingest, month).success

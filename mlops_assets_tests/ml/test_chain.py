@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.domain import Batches, Candidate, Domain, Features, Search, Split
+from mlops_assets.domain import Batches, Candidate, Features, Search, Split, TabularDomain
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
 from mlops_assets.domains.chicago_crime.transforms import CrimeEnricher
 from mlops_assets.ml.balance import balance
@@ -147,7 +147,7 @@ def test_raw_records_are_what_a_client_would_send(rows: pd.DataFrame) -> None:
     assert list(raw_records(rows, DOMAIN).columns) == [field.name for field in DOMAIN.request]
 
 
-CLASSES = Domain(
+CLASSES = TabularDomain(
     name="soils",
     title="Soils",
     description="Three kinds of soil.",

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.ml.served import ServedModel
 from mlops_assets_tests.running_api import Api, running
 from mlops_assets_tests.small_systems import FLOWERS, SYSTEMS, Registry
 
 
 @pytest.fixture(scope="session")
-def systems() -> dict[str, Domain]:
+def systems() -> dict[str, TabularDomain]:
     """The systems by name."""
     return {domain.name: domain for domain in SYSTEMS}
 
@@ -32,7 +32,7 @@ def published(store: Registry) -> dict[str, ServedModel]:
 
 
 @pytest.fixture
-def flowers(request: pytest.FixtureRequest) -> Domain:
+def flowers(request: pytest.FixtureRequest) -> TabularDomain:
     """The system with a registered model of the test's own, which has no version yet."""
     return replace(FLOWERS, registered_name=request.node.name)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.ml.registry import CHALLENGER
 
 
@@ -48,7 +48,7 @@ def test_the_example_of_a_model_can_be_predicted(api: Any, name: str) -> None:
 
 
 def test_versions_are_listed_newest_first_with_their_aliases(
-    store: Any, serve: Callable[..., Any], flowers: Domain, systems: dict[str, Domain]
+    store: Any, serve: Callable[..., Any], flowers: TabularDomain, systems: dict[str, TabularDomain]
 ) -> None:
     store.publish(flowers)
     store.publish(flowers, seed=1, alias=CHALLENGER)

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.serving.observations import SAMPLED_PARTITIONS, NothingStoredError, Observations
 from mlops_assets.settings import Settings
 from mlops_assets.storage import parquet
@@ -31,7 +31,7 @@ def observations(settings: Settings) -> Observations:
     return Observations(settings)
 
 
-def store_plants(settings: Settings, domain: Domain, batch: int, count: int) -> None:
+def store_plants(settings: Settings, domain: TabularDomain, batch: int, count: int) -> None:
     """Plants of one batch, the first without height."""
     table = domain.table("plants")
     rows = [
@@ -56,7 +56,7 @@ def store_loans(settings: Settings, partition: str, amounts: list[float]) -> Non
 
 
 def test_rows_come_from_the_warehouse_with_the_size_of_every_partition(
-    settings: Settings, observations: Observations, systems: dict[str, Domain]
+    settings: Settings, observations: Observations, systems: dict[str, TabularDomain]
 ) -> None:
     store_plants(settings, systems["flowers"], 1, 3)
     store_plants(settings, systems["flowers"], 2, 50)
@@ -71,7 +71,9 @@ def test_rows_come_from_the_warehouse_with_the_size_of_every_partition(
     assert found.columns["seen_at"][rows["2-3"]] == "2020-01-02T00:00:00+00:00"
 
 
-def test_a_sample_is_bounded_and_drawn_from_all_rows(settings: Settings, observations: Observations, systems: dict[str, Domain]) -> None:
+def test_a_sample_is_bounded_and_drawn_from_all_rows(
+    settings: Settings, observations: Observations, systems: dict[str, TabularDomain]
+) -> None:
     store_plants(settings, systems["flowers"], 1, 500)
 
     samples = [observations.sample(systems["flowers"], 20) for _ in range(5)]
@@ -83,7 +85,7 @@ def test_a_sample_is_bounded_and_drawn_from_all_rows(settings: Settings, observa
 
 
 def test_rows_of_the_newest_partitions_come_from_the_lake(
-    settings: Settings, observations: Observations, systems: dict[str, Domain]
+    settings: Settings, observations: Observations, systems: dict[str, TabularDomain]
 ) -> None:
     store_loans(settings, "00", [1.0])
     for number in range(1, SAMPLED_PARTITIONS):
@@ -103,12 +105,12 @@ def test_rows_of_the_newest_partitions_come_from_the_lake(
 @pytest.mark.parametrize(
     ("name", "message"), [("flowers", "table plants is empty: ingest flowers first"), ("loans", "loans/enriched has no")]
 )
-def test_nothing_stored_says_so(observations: Observations, systems: dict[str, Domain], name: str, message: str) -> None:
+def test_nothing_stored_says_so(observations: Observations, systems: dict[str, TabularDomain], name: str, message: str) -> None:
     with pytest.raises(NothingStoredError, match=message):
         observations.sample(systems[name], 10)
 
 
-def test_data_are_served_or_the_reason_why_not(serve: Callable[..., Any], systems: dict[str, Domain], tmp_path: Path) -> None:
+def test_data_are_served_or_the_reason_why_not(serve: Callable[..., Any], systems: dict[str, TabularDomain], tmp_path: Path) -> None:
     api = serve()
     settings = Settings(_env_file=None, mlops_home=tmp_path / "home")
 

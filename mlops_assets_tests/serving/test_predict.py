@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.ml.served import ServedModel
 
 
-def make_records(domain: Domain, count: int) -> list[dict[str, Any]]:
+def make_records(domain: TabularDomain, count: int) -> list[dict[str, Any]]:
     """Different records, nulls and absent fields among them."""
     if domain.name == "flowers":
         heights = np.linspace(0, 3, count).tolist()
@@ -23,7 +23,9 @@ def make_records(domain: Domain, count: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", ["loans", "flowers"])
 @pytest.mark.parametrize("count", [1, 40, 1000])
-def test_answers_are_the_models_own(api: Any, models: dict[str, ServedModel], systems: dict[str, Domain], name: str, count: int) -> None:
+def test_answers_are_the_models_own(
+    api: Any, models: dict[str, ServedModel], systems: dict[str, TabularDomain], name: str, count: int
+) -> None:
     records = make_records(systems[name], count)
     expected = models[name].answer(records)
 
@@ -56,7 +58,7 @@ def test_the_compatible_answer_is_the_replaced_systems_to_the_byte(api: Any) -> 
     assert answer.headers["content-type"] == "application/json"
 
 
-def test_requests_of_every_size_are_answered_side_by_side(api: Any, systems: dict[str, Domain]) -> None:
+def test_requests_of_every_size_are_answered_side_by_side(api: Any, systems: dict[str, TabularDomain]) -> None:
     records = make_records(systems["flowers"], 600)
     expected = api.post("/models/flowers/predict", json={"records": records}).json()["predictions"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 from mlops_assets.serving.watcher import RegistryWatcher
 
 RECORDS = [{"height": height, "colour": colour} for height in (0.2, 0.9, 1.4, 2.6) for colour in ("red", "white")]
@@ -22,7 +22,9 @@ def ask(api: Any) -> tuple[int, str, list[list[float]]]:
     return answer.status_code, answer.json().get("model_version"), answer.json().get("probabilities")
 
 
-def test_a_champion_is_swapped_under_load_without_a_failed_or_mixed_answer(store: Any, serve: Callable[..., Any], flowers: Domain) -> None:
+def test_a_champion_is_swapped_under_load_without_a_failed_or_mixed_answer(
+    store: Any, serve: Callable[..., Any], flowers: TabularDomain
+) -> None:
     models = dict([store.publish(flowers, seed=1)])
     api = serve(flowers).until_ok()
     enough = Event()
@@ -52,7 +54,7 @@ def test_a_champion_is_swapped_under_load_without_a_failed_or_mixed_answer(store
         np.testing.assert_allclose(probabilities, expected[version], atol=1e-6)
 
 
-def test_it_starts_without_a_registry_and_is_ready_when_there_is_one(store: Any, serve: Callable[..., Any], flowers: Domain) -> None:
+def test_it_starts_without_a_registry_and_is_ready_when_there_is_one(store: Any, serve: Callable[..., Any], flowers: TabularDomain) -> None:
     store.publish(flowers)
     hidden = store.database.rename(store.database.with_name("hidden.db"))
     api = serve(flowers)
@@ -73,7 +75,9 @@ def test_it_starts_without_a_registry_and_is_ready_when_there_is_one(store: Any,
     assert api.get("/health/ready").status_code == 200
 
 
-def test_a_system_without_champion_is_no_fault(store: Any, serve: Callable[..., Any], flowers: Domain, systems: dict[str, Domain]) -> None:
+def test_a_system_without_champion_is_no_fault(
+    store: Any, serve: Callable[..., Any], flowers: TabularDomain, systems: dict[str, TabularDomain]
+) -> None:
     store.publish(flowers)
     api = serve(replace(systems["loans"], registered_name="never-registered"), flowers).until_ok()
 
@@ -84,7 +88,7 @@ def test_a_system_without_champion_is_no_fault(store: Any, serve: Callable[..., 
     assert [model["ready"] for model in api.get("/models").json()["models"]] == [False, True]
 
 
-def test_the_last_good_model_outlives_the_registry(store: Any, serve: Callable[..., Any], flowers: Domain) -> None:
+def test_the_last_good_model_outlives_the_registry(store: Any, serve: Callable[..., Any], flowers: TabularDomain) -> None:
     store.publish(flowers, seed=1)
     api = serve(flowers, mlops_api_keys="k").until_ok()
     key = {"x-api-key": "k"}
@@ -103,7 +107,7 @@ def test_the_last_good_model_outlives_the_registry(store: Any, serve: Callable[.
 
 
 def test_a_version_that_does_not_load_leaves_the_last_good_one_and_is_not_tried_in_a_loop(
-    store: Any, serve: Callable[..., Any], flowers: Domain, caplog: pytest.LogCaptureFixture
+    store: Any, serve: Callable[..., Any], flowers: TabularDomain, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.publish(flowers, seed=1)
     api = serve(flowers, mlops_api_keys="k", mlops_api_poll_seconds=0.01).until_ok()
@@ -131,7 +135,7 @@ def test_a_version_that_does_not_load_leaves_the_last_good_one_and_is_not_tried_
     api.until(lambda health: health["status"] == "ok" and health["models"]["flowers"]["version"] == version)
 
 
-def test_reloads_load_the_champion_at_once(store: Any, serve: Callable[..., Any], flowers: Domain) -> None:
+def test_reloads_load_the_champion_at_once(store: Any, serve: Callable[..., Any], flowers: TabularDomain) -> None:
     store.publish(flowers, seed=1)
     api = serve(flowers, mlops_api_keys="k", mlops_api_poll_seconds=1000.0).until_ok()
     version, _ = store.publish(flowers, seed=2)
@@ -143,7 +147,7 @@ def test_reloads_load_the_champion_at_once(store: Any, serve: Callable[..., Any]
     assert api.post("/models/flowers/predict", json={"records": RECORDS}, headers={"x-api-key": "k"}).json()["model_version"] == version
 
 
-def test_reloads_that_wait_share_one_loading_and_are_cancelled_at_the_end(store: Any, flowers: Domain) -> None:
+def test_reloads_that_wait_share_one_loading_and_are_cancelled_at_the_end(store: Any, flowers: TabularDomain) -> None:
     store.publish(flowers)
     watcher = RegistryWatcher([flowers], store.uri, poll_seconds=1000.0)
     waiting = watcher.reload("flowers")

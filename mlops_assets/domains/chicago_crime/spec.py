@@ -1,6 +1,6 @@
-"""Chicago crime as a `Domain`: the portal's record, the features, the candidates and the gates. Declarations only."""
+"""Chicago crime as a `TabularDomain`: the portal's record, the features, the candidates and the gates. Declarations only."""
 
-from mlops_assets.domain import Candidate, Domain, Features, Gates, Monthly, Outliers, Range, RequestField, Search
+from mlops_assets.domain import Candidate, Features, Gates, Monthly, Outliers, Range, RequestField, Search, TabularDomain
 
 CRIMES_DATASET = "ijzp-q8t2"
 STATIONS_DATASET = "z8bn-74gv"
@@ -33,7 +33,7 @@ TARGET_SPACE = {
 
 CADENCE = Monthly(start="2016-01", window=12, schedule="0 6 9 * *")
 
-CHICAGO_CRIME = Domain(
+CHICAGO_CRIME = TabularDomain(
     name="chicago_crime",
     title="Chicago crime",
     description="Probability that a crime reported in Chicago leads to an arrest.",

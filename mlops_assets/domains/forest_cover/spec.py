@@ -1,17 +1,17 @@
-"""Forest cover as a `Domain`: the batch API's sample, the terrain features, five candidates and the gates. Declarations only."""
+"""Forest cover as a `TabularDomain`: the batch API's sample, the terrain features, five candidates and the gates. Declarations only."""
 
 from mlops_assets.domain import (
     Batches,
     Candidate,
     Column,
     CompatibleApi,
-    Domain,
     Features,
     Gates,
     Range,
     RequestField,
     Search,
     Table,
+    TabularDomain,
 )
 from mlops_assets.domains.forest_cover.terrain import TERRAIN
 
@@ -78,7 +78,7 @@ REJECTS = Table(
     mode="replace",
 )
 
-FOREST_COVER = Domain(
+FOREST_COVER = TabularDomain(
     name="forest_cover",
     title="Forest cover",
     description="Forest cover type of a 30 x 30 m cell in the Roosevelt National Forest, from its terrain.",
