@@ -48,7 +48,9 @@ class Table:
 
     `add`: rows whose key is not there yet; `merge`: rows by key, the new one wins; `replace`: the partition's rows are swapped;
     `append`: rows as they come, which a retry repeats. `partition_column` holds the partition: a number where it is a `long`, the
-    partition's first moment where it is a `timestamp`. `day_column` is the timestamp by whose day BigQuery lays out the table.
+    partition's first moment where it is a `timestamp`, later by `partition_offset_hours` (1: the table's hour is the one in which the run
+    takes place, after the partition's own). `day_column` is the timestamp or date by whose day (UTC) BigQuery lays out the table; where
+    another timestamp holds the partition, both are of the same day in every row, so that reading a partition reads one day.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Table:
     mode: WriteMode
     keys: tuple[str, ...] = ()
     day_column: str = ""
+    partition_offset_hours: int = 0
 
 
 @dataclass(frozen=True, slots=True)

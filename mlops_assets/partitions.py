@@ -1,14 +1,13 @@
 """Partition keys and definitions: the slices that a system's assets come in, months, batches or hours, and the windows between them."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
 from mlops_assets.domain import Batches, Cadence, Hourly
+from mlops_assets.hours import HOUR, HOUR_FORMAT, hour_key, hour_of
 
 MONTH_FORMAT = "%Y-%m"
-HOUR_FORMAT = "%Y-%m-%dT%H"
-HOUR = timedelta(hours=1)
 
 
 def partitions_of(cadence: Cadence) -> dg.PartitionsDefinition[str]:
@@ -58,16 +57,6 @@ def batch_key(number: int) -> str:
 def month_before(day: date) -> str:
     """The month that ended last before `day`, as `YYYY-MM`."""
     return f"{day.year - 1}-12" if day.month == 1 else f"{day.year}-{day.month - 1:02d}"
-
-
-def hour_key(moment: datetime) -> str:
-    """The partition that a moment with a time zone belongs to."""
-    return moment.astimezone(UTC).strftime(HOUR_FORMAT)
-
-
-def hour_of(key: str) -> datetime:
-    """The first moment (UTC) of an hourly partition. ValueError if `key` is none."""
-    return datetime.strptime(key, HOUR_FORMAT).replace(tzinfo=UTC)
 
 
 def _hours(cadence: Hourly, last: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Storing many partitions in one run: those that are current are passed over, each stored one has its own data version."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -44,18 +45,18 @@ def derived(
 def store_partitions(
     context: dg.AssetExecutionContext, values: Partitioned[Any], metadata: Mapping[str, Any] | None = None
 ) -> StoredPartitions:
-    """Yields the output and, once it is stored, one more event for each partition if there are several.
+    """Yields the output and, once it is stored, an event for each of its partitions but the last, whose event Dagster logs itself.
 
-    Dagster gives all partitions of one output the same tags; the second event repeats them (code version, input versions: Dagster judges
-    staleness by them) with the partition's own data version. `metadata` is what all partitions share.
+    Dagster would give the events of all partitions the same tags; these repeat those of the last one (code version, input versions: Dagster
+    judges staleness by them) with the partition's own data version. `metadata` is what all partitions share.
     """
-    yield dg.Output(values, metadata=metadata)
-    if len(values) > 1:
+    yield dg.Output(replace(values, own_events=True), metadata=metadata)
+    others = sorted(values)[:-1]
+    if others:
         step = context.op_execution_context.get_step_execution_context()
-        # All partitions' first events carry the same tags.
         event = context.instance.fetch_materializations(context.asset_key, limit=1).records[0].asset_materialization
         shared = (event and event.tags) or {}
-        for partition in values:
+        for partition in others:
             own = step.get_asset_metadata(asset_key=context.asset_key, partition_key=partition) or {}
             tags = {**shared, DATA_VERSION_TAG: str(own["data_version"])}
             shown = {**(metadata or {}), **own}

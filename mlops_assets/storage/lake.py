@@ -55,11 +55,19 @@ class Lake:
     def read(self, key: str, last: int | None = None) -> bytes:
         """The object, or only its last bytes, in one request: a concurrent replacement is never half seen. FileNotFoundError if absent."""
         data: bytes = self._fs.cat_file(f"{self._root}/{key}", start=None if last is None else -last)
-        return data
+        return data if last is None else data[-last:]  # a server is free to give all of it
 
     def size(self, key: str) -> int:
         """Bytes stored. FileNotFoundError if absent."""
         return int(self._fs.size(f"{self._root}/{key}"))
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such an object."""
+        try:
+            self.size(key)
+        except FileNotFoundError:
+            return False
+        return True
 
     def write(self, key: str, data: bytes) -> None:
         """Replaces the object: a crash leaves the old one or the new one, and of two writers one wins whole."""

@@ -3,6 +3,7 @@
 A stamp travels with the bytes, so provenance from the raw partitions to a registered model needs no other store.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,10 @@ Lineage = dict[str, dict[str, str]]
 
 ReadEnd = Callable[[int | None], bytes]
 """Gives the last n bytes of an object, or all of it for None: a format fetches no more than it needs to find the stamp."""
+
+
+MOST_INHERITED = 48
+"""Of a window of thousands of hours, every object made from it would otherwise carry half a megabyte of lineage."""
 
 
 class NoStampError(ValueError):
@@ -40,8 +45,21 @@ class Stamp:
         return cls(**json.loads(data))
 
     def as_input(self, asset: str, partition: str) -> Lineage:
-        """The lineage that whoever reads this object (stored as `asset`, `partition`) inherits."""
-        return merge_lineage([self.lineage, {asset: {partition: self.data_version}}])
+        """The lineage that whoever reads this object (stored as `asset`, `partition`) inherits.
+
+        Of an asset with more than `MOST_INHERITED` partitions it is a digest of them all; this object's own stamp has each.
+        """
+        return merge_lineage(
+            [{name: _folded(versions) for name, versions in self.lineage.items()}, {asset: {partition: self.data_version}}]
+        )
+
+
+def _folded(versions: dict[str, str]) -> dict[str, str]:
+    """`first...last` -> a digest of the partitions between them and their data versions, if there are too many."""
+    if len(versions) <= MOST_INHERITED:
+        return versions
+    content = json.dumps(versions, sort_keys=True).encode()
+    return {f"{min(versions)}...{max(versions)}": hashlib.blake2b(content, digest_size=16).hexdigest()}
 
 
 def merge_lineage(parts: Iterable[Lineage]) -> Lineage:

@@ -1,60 +1,97 @@
 """The Dagster IO manager over the warehouse: `TableIOManager`. Which table an asset writes, and how, says its definition metadata.
 
-Rows and the stamp that says where they come from are stored in one transaction, a partition at a time.
+Rows and the stamp that says where they come from are stored in one transaction, small partitions many at a time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from itertools import chain
+from typing import Any, ClassVar
 
 import dagster as dg
 
 from mlops_assets.domain import Column, Table
-from mlops_assets.storage.io_managers import PartitionIOManager, Source
+from mlops_assets.storage.io_managers import Computed, Described, PartitionIOManager
 from mlops_assets.storage.stamp import Stamp
 from mlops_assets.storage.warehouse_resource import WarehouseResource
 
 TABLE = "mlops_assets/table"
 """Definition metadata of an asset: the declaration of the table that holds it, as JSON."""
+TOGETHER = 64
+"""The most partitions in one transaction."""
+ENOUGH_ROWS = 20_000
+"""Partitions with so many rows are written, or read ahead, before there are more."""
 
 
 class TableIOManager(PartitionIOManager):
     """pandas frames as rows of warehouse tables; a partition's data version is the hash of its rows as they stand after the write."""
 
     warehouse: WarehouseResource
+    read_ahead: ClassVar[int] = TOGETHER
 
-    def store(self, context: dg.OutputContext, partition: str, value: Any, source: Source) -> tuple[Stamp, dict[str, Any]]:
-        """Writes the frame's rows as the table's mode says. ValueError names what does not fit the table; nothing is stored then."""
+    def store(self, context: dg.OutputContext, computed: Sequence[Computed]) -> Iterator[Described]:
+        """Writes the frames' rows as the table's mode says, in one transaction if all of them can be stored.
+
+        ValueError names what does not fit the table; nothing of that partition is stored then.
+        """
+        from mlops_assets.storage.warehouse.errors import WarehouseError
+
+        if not computed:
+            return
+        try:
+            described: Iterable[Described] = self._write(context, computed)
+        except (ValueError, WarehouseError):
+            if len(computed) == 1:
+                raise
+            described = chain.from_iterable(self._write(context, [one]) for one in computed)
+        yield from described
+
+    def _write(self, context: dg.OutputContext, computed: Sequence[Computed]) -> list[Described]:
         from mlops_assets.storage.warehouse.frames import to_rows
-        from mlops_assets.storage.warehouse.stamps import write_partition
+        from mlops_assets.storage.warehouse.stamps import NewPartition, write_partitions
 
         table, asset = _table(context.asset_key, context.definition_metadata), context.asset_key.to_user_string()
-        stored, written = write_partition(
-            self.warehouse.warehouse, table, to_rows(value), asset, partition, source.lineage, source.code, source.note
-        )
-        counts = {"rows_inserted": written.inserted, "rows_updated": written.updated, "rows_deleted": written.deleted}
-        return stored.stamp, {**self._describe(table, stored.rows), **counts}
+        new = [NewPartition(one.partition, to_rows(one.value), one.source.lineage, one.source.code, one.source.note) for one in computed]
+        result = []
+        for stored, written in write_partitions(self.warehouse.warehouse, table, asset, new):
+            counts = {"rows_inserted": written.inserted, "rows_updated": written.updated, "rows_deleted": written.deleted}
+            result.append((stored.stamp, {**self._describe(table, stored.rows), **counts}))
+        return result
 
-    def stored(self, context: dg.OutputContext, partition: str) -> tuple[Stamp, dict[str, Any]]:
-        """Row count and column schema, without reading the rows."""
+    def is_enough(self, computed: Sequence[Computed]) -> bool:
+        """A transaction costs as much as many small partitions, and large ones are not to be held in memory together."""
+        return len(computed) >= TOGETHER or sum(len(one.value) for one in computed) >= ENOUGH_ROWS
+
+    def stored(self, context: dg.OutputContext, partitions: Sequence[str]) -> list[Described]:
+        """Row counts and column schema, without reading the rows."""
         from mlops_assets.storage.warehouse.stamps import stored_partitions
 
-        stored = stored_partitions(self.warehouse.warehouse, context.asset_key.to_user_string())[partition]
-        return stored.stamp, self._describe(_table(context.asset_key, context.definition_metadata), stored.rows)
+        table = _table(context.asset_key, context.definition_metadata)
+        found = stored_partitions(self.warehouse.warehouse, context.asset_key.to_user_string(), partitions)
+        return [(found[partition].stamp, self._describe(table, found[partition].rows)) for partition in partitions]
 
-    def fetch(self, context: dg.InputContext, partition: str) -> tuple[Any, Stamp] | None:
-        """The partition's rows, ordered by the table's keys."""
+    def fetch(self, context: dg.InputContext, partitions: Sequence[str]) -> dict[str, tuple[Any, Stamp]]:
+        """The partitions' rows, each ordered by the table's keys."""
         from mlops_assets.storage.warehouse.frames import to_frame
-        from mlops_assets.storage.warehouse.stamps import read_partition
+        from mlops_assets.storage.warehouse.stamps import read_partitions
 
-        upstream = context.upstream_output
-        table = _table(context.asset_key, upstream.definition_metadata if upstream else {})
-        found = read_partition(self.warehouse.warehouse, table, context.asset_key.to_user_string(), partition)
-        return (to_frame(found[0]), found[1]) if found else None
+        asset = context.asset_key.to_user_string()
+        found = read_partitions(self.warehouse.warehouse, _upstream_table(context), asset, partitions, ENOUGH_ROWS)
+        return {partition: (to_frame(rows), stamp) for partition, (rows, stamp) in found.items()}
 
-    def partitions(self, asset: str) -> list[str]:
-        """The partitions of an asset that are stored."""
-        return self.warehouse.partitions(asset)
+    def fetch_window(self, context: dg.InputContext, partitions: Sequence[str]) -> tuple[Any, Mapping[str, Stamp]]:
+        """The rows ordered by partition, then by the table's keys."""
+        from mlops_assets.storage.warehouse.frames import to_frame
+        from mlops_assets.storage.warehouse.stamps import read_window
+
+        rows, stamps = read_window(self.warehouse.warehouse, _upstream_table(context), context.asset_key.to_user_string(), partitions)
+        return to_frame(rows), stamps
+
+    def present(self, asset_key: dg.AssetKey, partitions: Sequence[str]) -> list[str]:
+        """By their stamps."""
+        from mlops_assets.storage.warehouse.stamps import partition_keys
+
+        return partition_keys(self.warehouse.warehouse, asset_key.to_user_string(), partitions)
 
     def name(self, asset_key: dg.AssetKey, partition: str) -> str:
         """What the partition is called in messages."""
@@ -76,6 +113,11 @@ def table_metadata(table: Table) -> dict[str, Any]:
 
 def _column_schema(table: Table) -> dg.TableSchema:
     return dg.TableSchema([dg.TableColumn(column.name, column.type, column.description) for column in table.columns])
+
+
+def _upstream_table(context: dg.InputContext) -> Table:
+    upstream = context.upstream_output
+    return _table(context.asset_key, upstream.definition_metadata if upstream else {})
 
 
 def _table(asset_key: dg.AssetKey, metadata: Mapping[str, Any] | None) -> Table:

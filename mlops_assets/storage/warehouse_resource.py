@@ -1,5 +1,6 @@
 """The warehouse as a Dagster resource: its address comes from the settings, unless a test or a deployment names another."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -32,13 +33,16 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # t
 
     def stamp(self, asset: str, partition: str) -> Stamp | None:
         """The stamp of a stored partition, without reading its rows; None if it is not stored."""
+        return self.stamps(asset, [partition]).get(partition)
+
+    def stamps(self, asset: str, partitions: Sequence[str]) -> dict[str, Stamp]:
+        """The stamps of those of the partitions that are stored, read at once."""
         from mlops_assets.storage.warehouse.stamps import stored_partitions
 
-        stored = stored_partitions(self.warehouse, asset).get(partition)
-        return stored.stamp if stored else None
+        return {partition: stored.stamp for partition, stored in stored_partitions(self.warehouse, asset, partitions).items()}
 
     def partitions(self, asset: str) -> list[str]:
         """The partitions of an asset that are stored, sorted."""
-        from mlops_assets.storage.warehouse.stamps import stored_partitions
+        from mlops_assets.storage.warehouse.stamps import partition_keys
 
-        return list(stored_partitions(self.warehouse, asset))
+        return partition_keys(self.warehouse, asset)

@@ -1,5 +1,6 @@
-"""Lakes in a folder and in a real S3 server's bucket, so that every promise is held against both."""
+"""Lakes in a folder, in an S3 server's bucket and in a Google Cloud Storage server's, so that every promise is held against each."""
 
+import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,10 +55,41 @@ def signatures_checked(s3_environment: str) -> Iterator[None]:
     let_in("inf")
 
 
-@pytest.fixture(params=["file", "s3"])
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[str]:
+    """The endpoint URL of a Google Cloud Storage server in this process."""
+    with pytest.MonkeyPatch.context() as environment:
+        # Read when gcsfs is imported: it would ask another service, which the server does not have, what kind of bucket it is.
+        environment.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+        import gcsfs  # noqa: F401
+
+    from gcp_storage_emulator.server import create_server
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = create_server("127.0.0.1", port, in_memory=True)
+    server.start()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def gcs_bucket(gcs_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a new, empty bucket; whoever connects to Google Cloud Storage connects to its server."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server)
+    monkeypatch.setenv("NO_GCE_CHECK", "true")  # nobody asks a machine of Google's who it is
+    name = f"bucket-{uuid.uuid4().hex}"
+    requests.post(f"{gcs_server}/storage/v1/b", json={"name": name}, timeout=10).raise_for_status()
+    return name
+
+
+@pytest.fixture(params=["file", "s3", "gs"])
 def lake_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty lake, with a space in it; its folder does not exist yet."""
-    return str(tmp_path / "a lake") if request.param == "file" else f"s3://{request.getfixturevalue('bucket')}/a lake"
+    if request.param == "file":
+        return str(tmp_path / "a lake")
+    return f"{request.param}://{request.getfixturevalue('bucket' if request.param == 's3' else 'gcs_bucket')}/a lake"
 
 
 @pytest.fixture

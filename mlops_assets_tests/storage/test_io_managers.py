@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from mlops_assets.ml.scale import FrameScaler
-from mlops_assets.storage.io_managers import AS_PARTITIONS, ArtifactIOManager, FrameIOManager
+from mlops_assets.storage import io_managers
+from mlops_assets.storage.io_managers import AS_PARTITIONS, AS_WINDOW, ArtifactIOManager, FrameIOManager
 from mlops_assets.storage.parquet import decode
-from mlops_assets.storage.partitioned import Partitioned
+from mlops_assets.storage.partitioned import GAPS_ALLOWED, Partitioned
 from mlops_assets.storage.resource import LakeResource
 
 MONTHS = ["2024-01", "2024-02", "2024-03", "2024-04"]
@@ -33,10 +34,11 @@ def frame_of(month: str, version: int = 1) -> pd.DataFrame:
     return pd.DataFrame({"month": pd.Series([month] * int(month[-2:]), dtype="string[pyarrow]"), "value": float(version)})
 
 
-def partitioned_asset(**partitioned: Any) -> dg.AssetsDefinition:
+def partitioned_asset(metadata: dict[str, Any] | None = None, **partitioned: Any) -> dg.AssetsDefinition:
     """`domain/raw`, stored a month at a time."""
+    common: dict[str, Any] = {"partitions_def": MONTHLY, "backfill_policy": dg.BackfillPolicy.single_run(), "metadata": metadata}
 
-    @dg.asset(key=["domain", "raw"], partitions_def=MONTHLY, io_manager_key="frames", backfill_policy=dg.BackfillPolicy.single_run())
+    @dg.asset(key=["domain", "raw"], io_manager_key="frames", **common)
     def raw(context: dg.AssetExecutionContext) -> Any:
         return Partitioned(**{"partitions": list(context.partition_keys), "compute": frame_of, **partitioned})
 
@@ -186,6 +188,63 @@ def test_failing_partition_and_those_after_it_stay_as_they_were(resources: Resou
     assert lake.partitions("domain/raw") == MONTHS[:3]
 
 
+def test_partitions_that_the_output_lacks_are_passed_over(resources: Resources, lake: LakeResource) -> None:
+    result = run([partitioned_asset(partitions=["2024-03", "2024-02"])], resources, MONTHS[0], MONTHS[-1])
+
+    assert result.success
+    assert lake.partitions("domain/raw") == list(reported(result)) == ["2024-02", "2024-03"]
+
+
+@pytest.mark.parametrize(
+    ("partitions", "message"),
+    [([], "nothing is to be stored"), (["2024-02", "2024-04"], "partition 2024-04 is none of the run's, 2024-01 to 2024-03")],
+)
+def test_output_of_none_of_the_runs_partitions_or_of_others_is_refused(
+    resources: Resources, lake: LakeResource, partitions: list[str], message: str
+) -> None:
+    assert message in failure_of(run([partitioned_asset(partitions=partitions)], resources, *MONTHS[:3:2]))
+    assert lake.partitions("domain/raw") == []
+
+
+@pytest.mark.parametrize("wanted", [MONTHS[::3], MONTHS[1:3]], ids=["gaps at the ends", "none"])
+def test_reader_of_an_asset_with_gaps_gets_what_is_stored(resources: Resources, lake: LakeResource, wanted: list[str]) -> None:
+    raw = partitioned_asset(partitions=["2024-02", "2024-03"])
+    assert run([raw], resources, MONTHS[0], MONTHS[-1]).success
+
+    strict = _run_downstream_only(downstream(lambda raw: raw), resources, *wanted)
+    lenient = _run_downstream_only(downstream(lambda raw: raw), resources, *wanted, metadata={GAPS_ALLOWED: True})
+
+    assert strict.success == (wanted == MONTHS[1:3])
+    assert lenient.success
+    assert lake.partitions("domain/derived") == ["2024-02", "2024-03"]
+
+
+def test_reader_of_nothing_but_gaps_is_told_all_that_is_missing(resources: Resources) -> None:
+    assert run([partitioned_asset()], resources, "2024-04").success
+
+    result = _run_downstream_only(downstream(lambda raw: raw), resources, *MONTHS[:3:2], metadata={GAPS_ALLOWED: True})
+
+    assert "domain/raw is not stored for 2024-01, 2024-02, 2024-03." in str(
+        result.get_step_failure_events()[0].step_failure_data.user_failure_data
+    )
+
+
+def test_window_is_for_tables_only(resources: Resources) -> None:
+    window = downstream(lambda raw: raw, metadata={AS_WINDOW: True})
+    assert "domain/raw is no table" in failure_of(run([partitioned_asset(), window], resources, "2024-01"))
+
+
+@pytest.mark.parametrize("asked_singly", [0, 24], ids=["listed", "asked for"])
+def test_window_is_looked_for_by_listing_or_by_name(resources: Resources, monkeypatch: pytest.MonkeyPatch, asked_singly: int) -> None:
+    monkeypatch.setattr(io_managers, "ASKED_SINGLY", asked_singly)
+    assert run([partitioned_asset()], resources, MONTHS[0], MONTHS[1]).success
+
+    result = _run_downstream_only(downstream(lambda raw: raw), resources, *MONTHS[1:3])
+
+    failure = result.get_step_failure_events()[0].step_failure_data.user_failure_data
+    assert failure.metadata["missing_partitions"].value == ["2024-03"]
+
+
 def test_note_and_code_of_the_producer_are_in_the_stamp(resources: Resources, lake: LakeResource) -> None:
     assert run([partitioned_asset(note=lambda month: {"rows": month}, code="digest")], resources, *MONTHS[:2]).success
 
@@ -230,9 +289,11 @@ def test_input_is_the_value_or_a_lazy_mapping(resources: Resources, asset_in: di
         pd.testing.assert_frame_equal(seen[0], expected)
 
 
-def _run_downstream_only(derived: dg.AssetsDefinition, resources: Resources, *months: str) -> dg.ExecuteInProcessResult:
+def _run_downstream_only(
+    derived: dg.AssetsDefinition, resources: Resources, *months: str, metadata: dict[str, Any] | None = None
+) -> dg.ExecuteInProcessResult:
     tags = dict(zip(("dagster/asset_partition_range_start", "dagster/asset_partition_range_end"), months, strict=True))
-    defs = dg.Definitions(assets=[partitioned_asset(), derived], resources=resources)
+    defs = dg.Definitions(assets=[partitioned_asset(metadata), derived], resources=resources)
     job = defs.resolve_implicit_global_asset_job_def()
     return job.execute_in_process(asset_selection=[dg.AssetKey(["domain", "derived"])], tags=tags, raise_on_error=False)
 

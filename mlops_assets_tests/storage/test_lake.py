@@ -84,6 +84,7 @@ def test_keys_show_what_another_connection_has_just_written(lake_uri: str) -> No
     assert list(reader.keys("asset")) == ["asset/1", "asset/2"]
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # gcsfs hands its HTTP client more than a megabyte at once
 def test_two_writers_and_a_reader_see_whole_objects_only(lake_uri: str) -> None:
     contents = [bytes([number]) * (MEGABYTE + number) for number in (1, 2)]
     lakes = [Lake(lake_uri) for _ in contents]

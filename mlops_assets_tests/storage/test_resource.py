@@ -43,8 +43,10 @@ def test_missing_folder_holds_nothing_and_is_not_made(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_missing_bucket_holds_nothing(s3_environment: str) -> None:
-    resource = LakeResource(uri="s3://no-such-bucket/lake")
+@pytest.mark.parametrize(("scheme", "store"), [("s3", "s3_environment"), ("gs", "gcs_bucket")])
+def test_missing_bucket_holds_nothing(request: pytest.FixtureRequest, scheme: str, store: str) -> None:
+    request.getfixturevalue(store)
+    resource = LakeResource(uri=f"{scheme}://no-such-bucket/lake")
 
     assert (resource.stamp("domain/enriched", "2024-01"), resource.partitions("domain/enriched")) == (None, [])
 

@@ -1,6 +1,7 @@
 """Tables through real Dagster runs, in DuckDB and PostgreSQL: one partition or many, what is reported, lineage, what fails and how."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pyarrow as pa
 import pytest
 
 from mlops_assets.domain import Column, Table
-from mlops_assets.storage.io_managers import AS_PARTITIONS, FrameIOManager
+from mlops_assets.storage import table_io_manager
+from mlops_assets.storage.io_managers import AS_PARTITIONS, AS_WINDOW, FrameIOManager
 from mlops_assets.storage.partitioned import Partitioned
 from mlops_assets.storage.resource import LakeResource
 from mlops_assets.storage.table_io_manager import TableIOManager, table_metadata
+from mlops_assets.storage.warehouse import Warehouse
 from mlops_assets.storage.warehouse_resource import WarehouseResource
 
 BATCHES = ["01", "02", "03"]
@@ -60,13 +63,16 @@ def batch_of(batch: str, ids: str = "ba", label: int = 1) -> pd.DataFrame:
 
 
 def samples_asset(
-    compute: Callable[[str], pd.DataFrame] = batch_of, table: Table | None = SAMPLES, **partitioned: Any
+    compute: Callable[[str], pd.DataFrame] = batch_of,
+    table: Table | None = SAMPLES,
+    partitions: list[str] | None = None,
+    **partitioned: Any,
 ) -> dg.AssetsDefinition:
     """`domain/samples`, stored a batch at a time."""
 
     @dg.asset(key=["domain", "samples"], io_manager_key="tables", metadata=table_metadata(table) if table else {}, **COMMON)
     def samples(context: dg.AssetExecutionContext) -> Any:
-        return Partitioned(list(context.partition_keys), compute, **partitioned)
+        return Partitioned(partitions or list(context.partition_keys), compute, **partitioned)
 
     return samples
 
@@ -187,6 +193,60 @@ def test_several_partitions_are_loaded_one_at_a_time(resources: Resources) -> No
     assert seen == [("01", ["a"]), ("02", ["b"]), ("03", ["c"])]
 
 
+BY_PARTITION = replace(SAMPLES, mode="replace", keys=())
+
+
+def window_of(*batches: str, resources: Resources, seen: list[pd.DataFrame]) -> dg.ExecuteInProcessResult:
+    """Derives batch 03 from a window of the samples, all batches, of which some are to be stored."""
+
+    def read(samples: pd.DataFrame) -> pd.DataFrame:
+        seen.append(samples)
+        return pd.DataFrame({"n": [len(samples)]})
+
+    every_batch = dg.StaticPartitionMapping(dict.fromkeys(BATCHES, "03"))
+    brought = {"01": batch_of("01"), "02": batch_of("02").head(0), "03": batch_of("03", "b")}
+    samples = samples_asset(brought.__getitem__, BY_PARTITION, partitions=list(batches))
+    if batches:
+        assert run([samples], resources, "01", "03").success
+    return run([samples, downstream(read, metadata={AS_WINDOW: True}, partition_mapping=every_batch)], resources, "03", select="derived")
+
+
+def test_window_is_one_frame_of_what_is_stored_and_names_each_partitions_version(
+    resources: Resources, warehouse: WarehouseResource, lake: LakeResource
+) -> None:
+    seen: list[pd.DataFrame] = []
+
+    assert window_of("01", "03", resources=resources, seen=seen).success
+
+    assert list(zip(seen[0]["batch"], seen[0]["id"], strict=True)) == [(1, "a"), (1, "b"), (3, "b")]
+    stamps = warehouse.stamps("domain/samples", BATCHES)
+    assert lake.stamp("domain/derived", "03").lineage == {"domain/samples": {batch: stamps[batch].data_version for batch in ("01", "03")}}
+
+
+def test_rows_that_no_stamp_vouches_for_are_in_no_window(resources: Resources, warehouse: WarehouseResource) -> None:
+    seen: list[pd.DataFrame] = []
+    warehouse.warehouse.write(BY_PARTITION, pa.table({"id": ["z"], "batch": [2]}), partition="02")
+
+    assert window_of("01", "03", resources=resources, seen=seen).success
+
+    assert list(seen[0]["id"]) == ["a", "b", "b"]
+
+
+def test_partition_that_is_stored_without_rows_is_part_of_the_window(resources: Resources, lake: LakeResource) -> None:
+    seen: list[pd.DataFrame] = []
+
+    assert window_of("02", resources=resources, seen=seen).success
+
+    assert (len(seen[0]), list(lake.stamp("domain/derived", "03").lineage["domain/samples"])) == (0, ["02"])
+
+
+def test_window_of_which_nothing_is_stored_fails_and_names_all_of_it(resources: Resources) -> None:
+    result = window_of(resources=resources, seen=[])
+
+    failure = result.get_step_failure_events()[0].step_failure_data.user_failure_data
+    assert failure.description.startswith("domain/samples is not stored for 01, 02, 03. Materialize it first")
+
+
 def test_same_rows_again_change_nothing_and_have_the_same_version(resources: Resources, warehouse: WarehouseResource) -> None:
     first = reported(run([samples_asset()], resources, "01"))["01"]
     again = reported(run([samples_asset(lambda batch: batch_of(batch, "ab", label=2))], resources, "01"))["01"]
@@ -211,6 +271,42 @@ def test_failing_partition_and_those_after_it_stay_as_they_were(resources: Resou
     assert ids(warehouse) == "abcx"
     changed = {batch for batch in BATCHES if warehouse.stamp("domain/samples", batch) != before[batch]}
     assert changed == {"01"}
+
+
+def test_partition_that_cannot_be_computed_does_not_take_those_before_it_along(resources: Resources, warehouse: WarehouseResource) -> None:
+    def compute(batch: str) -> pd.DataFrame:
+        if batch == "02":
+            raise ValueError("an unusable answer")
+        return batch_of(batch, {"01": "a", "03": "c"}[batch])
+
+    assert "an unusable answer" in failure_of(run([samples_asset(compute)], resources, "01", "03"))
+    assert (warehouse.partitions("domain/samples"), ids(warehouse)) == (["01"], "a")
+
+
+def test_partition_that_the_engine_refuses_does_not_take_those_before_it_along(postgresql_url: str) -> None:
+    warehouse = WarehouseResource(url=postgresql_url)
+    brought = {"01": "a", "02": "\x00", "03": "c"}
+
+    result = run(
+        [samples_asset(lambda batch: batch_of(batch, brought[batch]))], {"tables": TableIOManager(warehouse=warehouse)}, "01", "03"
+    )
+
+    assert "0x00" in failure_of(result)
+    assert (warehouse.partitions("domain/samples"), ids(warehouse)) == (["01"], "a")
+
+
+@pytest.mark.parametrize(("enough_rows", "transactions"), [(20_000, 1), (4, 2)], ids=["small", "large"])
+def test_small_partitions_are_written_together(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, enough_rows: int, transactions: int
+) -> None:
+    written = []
+    transact = Warehouse.transact
+    monkeypatch.setattr(Warehouse, "transact", lambda *arguments: written.append(arguments) or transact(*arguments))
+    monkeypatch.setattr(table_io_manager, "ENOUGH_ROWS", enough_rows)
+
+    assert run([samples_asset()], resources, "01", "03").success
+
+    assert len(written) == transactions
 
 
 def test_rows_of_another_partition_fail_the_step(resources: Resources, warehouse: WarehouseResource) -> None:

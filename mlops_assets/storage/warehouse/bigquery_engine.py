@@ -1,10 +1,12 @@
 """BigQuery: rows go in by load jobs, statements of one transaction through one BigQuery session. Comes with the `cloud` extra.
 
+The address names the dataset and, as `?location=EU`, where the first writer makes it; without a location that is BigQuery's default.
 Definitions cannot be part of a transaction there, and rows that are only inserted do not conflict: so tables are made before it begins,
 and every writer first updates its tables' rows in `mlops_locks`, over which BigQuery lets one of two writers win.
 """
 
 import io
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,6 +26,7 @@ from mlops_assets.storage.warehouse.errors import AbortedError, WarehouseError
 from mlops_assets.storage.warehouse.rows import conform
 from mlops_assets.storage.warehouse.statements import Statement, create_table, insert_missing
 
+ADDRESS = re.compile(r"bigquery://(?P<project>[^/?#]+)/(?P<dataset>[^/?#]+)(?:\?location=(?P<region>[A-Za-z0-9-]+))?")
 STAGE_LIFETIME = timedelta(hours=6)
 """The longest that a load and its transaction take; then BigQuery drops what a killed process left."""
 CONFLICT = "concurrent update"
@@ -57,35 +60,38 @@ LOCKS = Table(
 
 
 class BigqueryEngine:
-    """Tables in one dataset, which must be there. Credentials come from Google's own environment variables."""
+    """Tables in one dataset, made by the first writer. Credentials come from Google's own environment variables."""
 
     dialect = "bigquery"
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
-        self._project, _, self._dataset = url.removeprefix("bigquery://").partition("/")
-        if not self._project or not self._dataset or "/" in self._dataset:
-            raise ValueError(f"a BigQuery warehouse is bigquery://project/dataset, not {url!r}")
+        address = ADDRESS.fullmatch(url)
+        if not address:
+            raise ValueError(f"a BigQuery warehouse is bigquery://project/dataset or bigquery://project/dataset?location=EU, not {url!r}")
+        self._project, self._dataset, self._region = address["project"], address["dataset"], address["region"]
         self._options = options
+        self._is_there = False
         self.location = f"bigquery://{self._project}/{self._dataset}"
 
     @contextmanager
     def reading(self) -> Iterator["BigquerySession"]:
-        """Each read sees its own state."""
-        with self._session([]) as session:
+        """Each read sees its own state. Before the first writer there are no tables, and reading makes no dataset."""
+        with self._session([], make=False) as session:
             yield session
 
     @contextmanager
     def writing(self, tables: list[str]) -> Iterator["BigquerySession"]:
         """The transaction begins with the first change, after that change's rows are loaded."""
-        with self._session(tables) as session:
+        with self._session(tables, make=True) as session:
             yield session
             session.commit()
 
     @contextmanager
-    def _session(self, tables: list[str]) -> Iterator["BigquerySession"]:
+    def _session(self, tables: list[str], *, make: bool) -> Iterator["BigquerySession"]:
         try:
-            client = bigquery.Client(project=self._project, **self._options)
-            session = BigquerySession(client, self._dataset, tables)
+            client = bigquery.Client(project=self._project, location=self._region, **self._options)
+            self._is_there = self._is_there or self._finds_dataset(client, make)
+            session = BigquerySession(client, self._dataset if self._is_there else None, tables)
             try:
                 yield session
             finally:
@@ -94,19 +100,37 @@ class BigqueryEngine:
             kind = AbortedError if CONFLICT in str(error) else WarehouseError
             raise kind(f"BigQuery {self.location}: {error}") from error
 
+    def _finds_dataset(self, client: bigquery.Client, make: bool) -> bool:
+        """Whether it is there, or has been made. WarehouseError if it is somewhere else than the address says."""
+        name = f"{self._project}.{self._dataset}"
+        try:
+            found = client.get_dataset(name)
+        except NotFound:
+            if not make:
+                return False
+            found = client.create_dataset(name, exists_ok=True)  # in the client's location
+        if self._region and found.location.lower() != self._region.lower():
+            raise WarehouseError(
+                f"BigQuery {self.location} is in {found.location}, and the address says location={self._region}: a dataset does not move, "
+                "so correct the address or name another dataset"
+            )
+        return True
+
 
 class BigquerySession:
     """One client; from the first change on, one BigQuery session with an open transaction."""
 
-    def __init__(self, client: bigquery.Client, dataset: str, tables: list[str]) -> None:
+    def __init__(self, client: bigquery.Client, dataset: str | None, tables: list[str]) -> None:
         self._client = client
-        self._dataset = f"{client.project}.{dataset}"
+        self._dataset = dataset and f"{client.project}.{dataset}"
         self._tables = tables
         self._transaction: str | None = None
         self._stages: list[str] = []
 
     def columns(self, table: str) -> Mapping[str, str] | None:
         """From the table's own description."""
+        if self._dataset is None:
+            return None
         try:
             fields = self._client.get_table(f"{self._dataset}.{table}").schema
         except NotFound:
@@ -117,8 +141,11 @@ class BigquerySession:
         """At once: before the transaction begins."""
         self._run(statement)
 
+    def index(self, table: Table) -> None:
+        """Tables are made that way (see `create_table`)."""
+
     def stage(self, table: Table, rows: pa.Table) -> str:
-        """A table of its own that expires."""
+        """A table of its own that expires, filled by a load job: that costs nothing and has no limit on rows."""
         name = f"stage_{uuid.uuid4().hex}"
         schema = [_field(column) for column in table.columns]
         stage = bigquery.Table(f"{self._dataset}.{name}", schema=schema)
@@ -183,7 +210,7 @@ class BigquerySession:
         return job
 
     def _config(self, **options: Any) -> bigquery.QueryJobConfig:
-        return bigquery.QueryJobConfig(default_dataset=self._dataset, **options)
+        return bigquery.QueryJobConfig(**({"default_dataset": self._dataset} if self._dataset else {}), **options)
 
 
 def _field(column: Column) -> bigquery.SchemaField:

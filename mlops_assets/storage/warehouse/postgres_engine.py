@@ -10,7 +10,7 @@ from adbc_driver_postgresql import dbapi
 
 from mlops_assets.domain import Table
 from mlops_assets.storage.warehouse.errors import AbortedError, WarehouseError
-from mlops_assets.storage.warehouse.statements import Statement, create_stage
+from mlops_assets.storage.warehouse.statements import Statement, create_index, create_stage
 
 SERIALIZATION_FAILURES = ("40001", "40P01")
 """SQLSTATE of transactions that lost against another one."""
@@ -94,6 +94,12 @@ class PostgresSession:
     def define(self, statement: Statement) -> None:
         """Inside the transaction, like everything."""
         self._cursor.execute(statement.sql)
+
+    def index(self, table: Table) -> None:
+        """By partition, and by key where rows are written by it."""
+        self.define(create_index(table.name, [table.partition_column]))
+        if table.mode in ("add", "merge"):
+            self.define(create_index(table.name, table.keys))
 
     def stage(self, table: Table, rows: pa.Table) -> str:
         """A temporary table, gone with the connection."""

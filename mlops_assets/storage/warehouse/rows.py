@@ -1,12 +1,12 @@
 """Rows between their callers and a declared table: made to fit before they are written, given exact types and order after they are read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlops_assets.domain import ColumnType, Table
-from mlops_assets.storage.warehouse.schema import ARROW_TYPES, arrow_schema, partition_value
+from mlops_assets.storage.warehouse.schema import ARROW_TYPES, arrow_schema, has_day_of_its_own, partition_value
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -33,7 +33,8 @@ def conform(table: Table, data: pa.Table, partition: str | None) -> pa.Table:
     """The rows with exactly the table's columns and types, each key once; a declared column that `data` lacks is null.
 
     Of rows with one key the first stays where rows are added, otherwise the last. ValueError names table, column and value: a column
-    that is not declared, a value that its column cannot hold, a null in a key, a row of another partition than `partition`.
+    that is not declared, a value that its column cannot hold, a null in a key, a row of another partition than `partition` or of another
+    day than the partition's.
     """
     unknown = sorted(set(data.column_names) - {column.name for column in table.columns})
     if unknown:
@@ -48,15 +49,30 @@ def conform(table: Table, data: pa.Table, partition: str | None) -> pa.Table:
     for key in table.keys:
         if rows[key].null_count:
             raise ValueError(f"{table.name}.{key} is a key and null in {rows[key].null_count} of {rows.num_rows} rows")
+    if has_day_of_its_own(table):
+        _require_day(table, rows)
     if partition is not None:
         _require_partition(table, rows, partition)
     return _each_key_once(table, rows) if table.keys and table.mode != "append" else rows
 
 
-def ordered(rows: pa.Table, table: Table) -> pa.Table:
-    """By the keys, or by all columns where there are none: the same rows have one order, whatever engine gave them."""
-    names = table.keys or rows.column_names
+def ordered(rows: pa.Table, table: Table, *, first: str | None = None) -> pa.Table:
+    """By `first`, then by the keys, or by all columns where there are none: the same rows have one order, whatever engine gave them."""
+    names = dict.fromkeys((*([first] if first else []), *(table.keys or rows.column_names)))
     return rows.sort_by([(name, "ascending") for name in names]).combine_chunks()
+
+
+def by_partition(rows: pa.Table, table: Table, partitions: Iterable[str]) -> dict[str, pa.Table]:
+    """Partition key -> its rows, ordered, some or none; rows of other partitions are left out."""
+    grouped = ordered(rows, table, first=table.partition_column)
+    column = grouped[table.partition_column]
+    counts = {count["values"]: count["counts"] for count in column.value_counts().to_pylist()}
+    starts, start = {}, 0
+    for value in column.unique().to_pylist():
+        starts[value] = start
+        start += counts[value]
+    values = {partition: partition_value(table, partition) for partition in partitions}
+    return {partition: grouped.slice(starts.get(value, 0), counts.get(value, 0)) for partition, value in values.items()}
 
 
 def exact(result: pa.Table, schema: pa.Schema | None) -> pa.Table:
@@ -93,6 +109,14 @@ def _cast(name: str, column: pa.ChunkedArray, wanted: pa.DataType) -> pa.Chunked
         return column.cast(wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ValueError(f"{name} cannot hold a value as {wanted}: {error}") from None
+
+
+def _require_day(table: Table, rows: pa.Table) -> None:
+    day, of_partition = rows[table.day_column].cast(pa.date32()), rows[table.partition_column].cast(pa.date32())
+    other = pc.invert(pc.fill_null(pc.equal(day, of_partition), False))
+    if pc.any(other).as_py():
+        wrong = f"{rows[table.day_column].filter(other)[0].as_py()!r} in {pc.sum(other).as_py()} of {rows.num_rows} rows"
+        raise ValueError(f"{table.name}.{table.day_column} is {wrong}: it is not of the day of {table.partition_column}")
 
 
 def _require_partition(table: Table, rows: pa.Table, partition: str) -> None:

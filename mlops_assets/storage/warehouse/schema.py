@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -39,7 +39,10 @@ def arrow_schema(table: Table) -> pa.Schema:
 
 
 def require_valid(table: Table) -> None:
-    """ValueError if the declaration makes no table: a bad or repeated name, a key that is no column, a mode without its keys."""
+    """ValueError if the declaration makes no table: a bad or repeated name, a key that is no column, a mode without its keys.
+
+    The same for a day or an offset in hours where there is no time to have it.
+    """
     names = [column.name for column in table.columns]
     for name in (table.name, *names):
         if not NAME.fullmatch(name):
@@ -51,14 +54,28 @@ def require_valid(table: Table) -> None:
             raise ValueError(f"table {table.name}: {name!r} is a key or the partition column, but no column")
     if table.mode in ("add", "merge") and not table.keys:
         raise ValueError(f"table {table.name}: mode {table.mode!r} needs keys")
+    if table.day_column and (table.day_column not in names or type_of(table, table.day_column) not in ("timestamp", "date")):
+        raise ValueError(f"table {table.name}: {table.day_column!r} has no day: it is no timestamp and no date")
+    if table.partition_offset_hours and type_of(table, table.partition_column) != "timestamp":
+        raise ValueError(f"table {table.name}: {table.partition_column!r} is no timestamp, which could be offset by hours")
+
+
+def type_of(table: Table, name: str) -> ColumnType:
+    """The declared type of a column."""
+    return next(column.type for column in table.columns if column.name == name)
+
+
+def has_day_of_its_own(table: Table) -> bool:
+    """Whether the day is that of another column than the partition's, which is a timestamp too: then they agree in every row."""
+    return bool(table.day_column) and table.day_column != table.partition_column and type_of(table, table.partition_column) == "timestamp"
 
 
 def partition_value(table: Table, key: str) -> Any:
     """What the partition column holds for a partition key: `03` is 3 in a `long`; dates and times are ISO 8601, without a zone UTC.
 
-    ValueError if the key does not fit the column's type.
+    A time is offset as the table says: `2022-05-13T08` is 09:00 where that is one hour. ValueError if the key does not fit the type.
     """
-    kind = next(column.type for column in table.columns if column.name == table.partition_column)
+    kind = type_of(table, table.partition_column)
     try:
         if kind == "string":
             return key
@@ -68,7 +85,8 @@ def partition_value(table: Table, key: str) -> Any:
             return date.fromisoformat(key)
         if kind == "timestamp":
             time = datetime.fromisoformat(key)
-            return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+            first = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+            return first + timedelta(hours=table.partition_offset_hours)
     except ValueError:
         raise ValueError(f"table {table.name}: partition {key!r} is no {kind}, as column {table.partition_column} is") from None
     raise ValueError(f"table {table.name}: column {table.partition_column} is a {kind}, which cannot hold partitions")

@@ -19,6 +19,9 @@ class Session(Protocol):
     def define(self, statement: Statement) -> None:
         """Creates or extends a table."""
 
+    def index(self, table: Table) -> None:
+        """Sees to it that reading a partition, or writing by key, does not read the whole table."""
+
     def stage(self, table: Table, rows: pa.Table) -> str:
         """The name under which statements of this session can read `rows`, which have the table's schema."""
 

@@ -1,15 +1,19 @@
 """All SQL text: written in DuckDB's dialect, checked and translated by sqlglot. Names come from declared tables, values are bound."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
 from mlops_assets.domain import Column, Table
-from mlops_assets.storage.warehouse.schema import SQL_TYPES
+from mlops_assets.storage.warehouse.schema import SQL_TYPES, has_day_of_its_own, type_of
 
+CLUSTER_COLUMNS = 4
+"""The most by which BigQuery clusters a table; it takes any type but floating-point numbers."""
 Stored = Mapping[str, Mapping[str, str] | None]
 """Table -> its columns and their types in the engine's words; None: it is not there."""
 
@@ -22,10 +26,62 @@ class Statement:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A condition on rows and the values of its parameters."""
+
+    sql: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __and__(self, other: "Where") -> "Where":
+        """Both."""
+        return Where(f"{self.sql} AND {other.sql}", {**self.parameters, **other.parameters})
+
+
+EVERYWHERE = Where("TRUE")
+
+
+def among(table: Table, name: str, values: Sequence[Any]) -> Where:
+    """Rows whose column has one of the values; where engines agree on their order also by their range, which says what need not be read."""
+    if not values:
+        return Where("FALSE")
+    if len(values) == 1:
+        return Where(f'"{name}" = :{name}', {name: values[0]})
+    parameters = {f"{name}_{number}": value for number, value in enumerate(values)}
+    one_of = Where(f'"{name}" IN ({", ".join(f":{parameter}" for parameter in parameters)})', parameters)
+    return one_of if type_of(table, name) == "string" else one_of & between(name, min(values), max(values))
+
+
+def between(name: str, first: Any, last: Any) -> Where:
+    """Rows whose column is in a range, both ends included."""
+    return Where(f'"{name}" >= :{name}_first AND "{name}" <= :{name}_last', {f"{name}_first": first, f"{name}_last": last})
+
+
+def of_partitions(table: Table, values: Sequence[Any]) -> Where:
+    """Rows of the partitions, also by their days, which is all that BigQuery then reads."""
+    return _with_days(table, among(table, table.partition_column, values), min(values), max(values))
+
+
+def of_range(table: Table, first: Any, last: Any) -> Where:
+    """Rows of all partitions between two, both included, also by their days."""
+    return _with_days(table, between(table.partition_column, first, last), first, last)
+
+
 def create_table(table: Table, dialect: str) -> Statement:
-    """Makes the table if it is not there."""
+    """Makes the table if it is not there; BigQuery lays it out by day and by key, so that what is asked for by them is all it reads."""
     columns = ", ".join(_definition(column) for column in table.columns)
-    return _statement(f'CREATE TABLE IF NOT EXISTS "{table.name}" ({columns})', dialect)
+    tree = sqlglot.parse_one(f'CREATE TABLE IF NOT EXISTS "{table.name}" ({columns})', read="duckdb")
+    if dialect == "bigquery" and (layout := _layout(table)):
+        tree.set("properties", exp.Properties(expressions=layout))
+    return _bound(tree, dialect, {})
+
+
+def create_index(table: str, columns: Sequence[str]) -> Statement:
+    """PostgreSQL only: an index if there is none of these columns. Not `IF NOT EXISTS`, which locks the table even if there is one."""
+    name = f"mlops_{hashlib.blake2b(' '.join((table, *columns)).encode(), digest_size=8).hexdigest()}"
+    quoted = ", ".join(f'"{column}"' for column in columns)
+    index = f'CREATE INDEX {name} ON "{table}" ({quoted})'
+    return Statement(f"DO $$ BEGIN IF to_regclass('{name}') IS NULL THEN {index}; END IF; END $$")
 
 
 def create_stage(table: Table, name: str, dialect: str) -> Statement:
@@ -61,17 +117,16 @@ def update_changed(table: Table, source: str, dialect: str) -> Statement | None:
     return _statement(f'UPDATE "{table.name}" AS t SET {new} FROM "{source}" AS s WHERE {where}', dialect)  # noqa: S608  # declared names
 
 
-def delete_partition(table: Table, value: Any, dialect: str) -> Statement:
-    """All rows of one partition."""
-    sql = f'DELETE FROM "{table.name}" WHERE "{table.partition_column}" = :partition'  # noqa: S608  # declared names
-    return _statement(sql, dialect, {"partition": value})
+def delete_rows(table: Table, where: Where, dialect: str) -> Statement:
+    """The rows that the condition holds for."""
+    return _statement(f'DELETE FROM "{table.name}" WHERE {where.sql}', dialect, where.parameters)  # noqa: S608  # declared names
 
 
-def select_rows(table: Table, stored: Stored, value: Any, dialect: str) -> Statement:
-    """The rows of one partition, or all of them where `value` is None."""
-    where = f' WHERE "{table.partition_column}" = :partition' if value is not None else ""
-    sql = f"SELECT {_names(table)} FROM {table.name}{where}"  # noqa: S608  # declared names
-    return query(sql, [table], stored, {"partition": value} if where else {}, dialect)
+def select_rows(table: Table, stored: Stored, where: Where, dialect: str, columns: Sequence[str] = ()) -> Statement:
+    """The rows that the condition holds for, in the table's columns or in some of them."""
+    names = ", ".join(f'"{name}"' for name in columns) or _names(table)
+    sql = f'SELECT {names} FROM "{table.name}" WHERE {where.sql}'  # noqa: S608  # declared names
+    return query(sql, [table], stored, where.parameters, dialect)
 
 
 def query(sql: str, tables: Sequence[Table], stored: Stored, parameters: Mapping[str, Any], dialect: str) -> Statement:
@@ -134,6 +189,29 @@ def _bound(tree: exp.Expr, dialect: str, parameters: Mapping[str, Any]) -> State
     if unused := sorted(set(parameters) - set(order)):
         raise ValueError(f"the query has no parameter {', '.join(f':{name}' for name in unused)}")
     return Statement(tree.sql(dialect), {name: parameters[name] for name in order})
+
+
+def _with_days(table: Table, where: Where, first: Any, last: Any) -> Where:
+    if not has_day_of_its_own(table):
+        return where
+    day = table.day_column
+    if type_of(table, day) == "date":
+        return where & between(day, first.date(), last.date())
+    midnight = datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1)
+    days = {f"{day}_from": datetime(first.year, first.month, first.day, tzinfo=UTC), f"{day}_before": midnight}
+    return where & Where(f'"{day}" >= :{day}_from AND "{day}" < :{day}_before', days)
+
+
+def _layout(table: Table) -> list[exp.Expr]:
+    layout: list[exp.Expr] = []
+    if table.day_column:
+        column = exp.column(table.day_column, quoted=True)
+        by_day = column if type_of(table, table.day_column) == "date" else exp.TimestampTrunc(this=column, unit=exp.var("DAY"))
+        layout.append(exp.PartitionedByProperty(this=by_day))
+    keys = [key for key in table.keys if type_of(table, key) != "double"][:CLUSTER_COLUMNS]
+    if keys:
+        layout.append(exp.Cluster(expressions=[exp.column(key, quoted=True) for key in keys]))
+    return layout
 
 
 def _definition(column: Column) -> str:

@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from mlops_assets.domain import Table
 from mlops_assets.storage.warehouse import statements
-from mlops_assets.storage.warehouse.rows import conform, exact, ordered
-from mlops_assets.storage.warehouse.schema import arrow_schema, differs, partition_value, require_valid
+from mlops_assets.storage.warehouse.rows import by_partition, conform, exact, ordered
+from mlops_assets.storage.warehouse.schema import arrow_schema, differs, partition_value, require_valid, type_of
 from mlops_assets.storage.warehouse.session import Session
+from mlops_assets.storage.warehouse.statements import EVERYWHERE, Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +30,42 @@ class Reader:
         self._session = session
         self._dialect = dialect
         self._tables = tables
+        self._columns: dict[str, Mapping[str, str] | None] = {}
 
     def exists(self, table: Table) -> bool:
         """Whether the table has ever been written."""
         require_valid(table)
-        return self._session.columns(table.name) is not None
+        return self._stored_columns(table) is not None
 
     def rows(self, table: Table, partition: str | None = None) -> pa.Table:
         """The table's rows, or those of one partition, in its exact types, ordered by its keys (without keys: by all columns)."""
+        where = EVERYWHERE if partition is None else statements.of_partitions(table, [partition_value(table, partition)])
+        return ordered(self.select(table, where), table)
+
+    def rows_between(self, table: Table, first: str, last: str) -> pa.Table:
+        """The rows of every partition from `first` to `last`, both included, ordered by partition, then as those of one.
+
+        ValueError if partitions are text, which has another order in every engine.
+        """
+        if type_of(table, table.partition_column) == "string":
+            raise ValueError(f"table {table.name}: {table.partition_column} is text, which has no order that engines agree on")
+        bounds = statements.of_range(table, partition_value(table, first), partition_value(table, last))
+        return ordered(self.select(table, bounds), table, first=table.partition_column)
+
+    def partitions(self, table: Table, partitions: Sequence[str]) -> dict[str, pa.Table]:
+        """Each partition's rows, as `rows` gives them, read at once."""
+        if not partitions:
+            return {}
+        values = [partition_value(table, partition) for partition in partitions]
+        return by_partition(self.select(table, statements.of_partitions(table, values)), table, partitions)
+
+    def select(self, table: Table, where: Where, columns: Sequence[str] = ()) -> pa.Table:
+        """The rows that the condition holds for, in all columns or some, in no particular order."""
         require_valid(table)
-        value = None if partition is None else partition_value(table, partition)
-        stored = {table.name: self._session.columns(table.name)}
-        result = self._session.fetch(statements.select_rows(table, stored, value, self._dialect))
-        return ordered(exact(result, arrow_schema(table)), table)
+        schema = arrow_schema(table)
+        stored = {table.name: self._stored_columns(table)}
+        result = self._session.fetch(statements.select_rows(table, stored, where, self._dialect, columns))
+        return exact(result, pa.schema([schema.field(name) for name in columns or schema.names]))
 
     def query(self, sql: str, schema: pa.Schema | None = None, **parameters: Any) -> pa.Table:
         """The result of one SELECT in DuckDB's dialect over the warehouse's `tables`, with `:name` parameters.
@@ -51,8 +75,13 @@ class Reader:
         """
         for table in self._tables:
             require_valid(table)
-        stored = {table.name: self._session.columns(table.name) for table in statements.tables_of(sql, self._tables)}
+        stored = {table.name: self._stored_columns(table) for table in statements.tables_of(sql, self._tables)}
         return exact(self._session.fetch(statements.query(sql, self._tables, stored, parameters, self._dialect)), schema)
+
+    def _stored_columns(self, table: Table) -> Mapping[str, str] | None:
+        if table.name not in self._columns:
+            self._columns[table.name] = self._session.columns(table.name)
+        return self._columns[table.name]
 
 
 class Transaction(Reader):
@@ -68,11 +97,12 @@ class Transaction(Reader):
         With `partition`, which `replace` needs, all rows are of that partition. ValueError names what does not fit (see `conform`);
         nothing is stored then.
         """
-        if self._writable.get(table.name) != table:
-            raise ValueError(f"table {table.name} is none of the transaction's tables: {', '.join(self._writable)}")
-        rows = conform(table, data, partition)
+        self._require_writable(table)
         if table.mode == "replace":
-            return self._replace(table, rows, partition)
+            if partition is None:
+                raise ValueError(f"table {table.name} is replaced by partition: say which")
+            return self._replace(table, {partition: data})[partition][0]
+        rows = conform(table, data, partition)
         if not rows.num_rows:
             return Written()
         source = self._session.stage(table, rows)
@@ -82,14 +112,33 @@ class Transaction(Reader):
         insert = statements.insert_all if table.mode == "append" else statements.insert_missing
         return Written(inserted=self._session.change(insert(table, source, self._dialect)), updated=updated)
 
-    def _replace(self, table: Table, rows: pa.Table, partition: str | None) -> Written:
-        if partition is None:
-            raise ValueError(f"table {table.name} is replaced by partition: say which")
-        if ordered(rows, table).equals(self.rows(table, partition)):
-            return Written()
-        source = self._session.stage(table, rows)
-        deleted = self._session.change(statements.delete_partition(table, partition_value(table, partition), self._dialect))
-        return Written(inserted=self._session.change(statements.insert_all(table, source, self._dialect)), deleted=deleted)
+    def write_partitions(self, table: Table, data: Mapping[str, pa.Table]) -> dict[str, tuple[Written, pa.Table]]:
+        """What writing each partition changed, in their order, and the partition's rows after it.
+
+        Partitions that are replaced cannot touch each other's rows, and are replaced all at once.
+        """
+        self._require_writable(table)
+        if table.mode == "replace":
+            return self._replace(table, data)
+        return {key: (self.write(table, rows, partition=key), self.rows(table, key)) for key, rows in data.items()}
+
+    def _replace(self, table: Table, data: Mapping[str, pa.Table]) -> dict[str, tuple[Written, pa.Table]]:
+        rows = {partition: conform(table, part, partition) for partition, part in data.items()}
+        before = self.partitions(table, list(rows))
+        changed = [partition for partition in rows if not ordered(rows[partition], table).equals(before[partition])]
+        deleted = [partition_value(table, partition) for partition in changed if before[partition].num_rows]
+        if deleted:
+            self._session.change(statements.delete_rows(table, statements.of_partitions(table, deleted), self._dialect))
+        new = pa.concat_tables([rows[partition] for partition in changed]) if changed else arrow_schema(table).empty_table()
+        if new.num_rows:
+            self._session.change(statements.insert_all(table, self._session.stage(table, new), self._dialect))
+        after = {**before, **self.partitions(table, changed)}
+        counts = {partition: Written(inserted=rows[partition].num_rows, deleted=before[partition].num_rows) for partition in changed}
+        return {partition: (counts.get(partition, Written()), after[partition]) for partition in rows}
+
+    def _require_writable(self, table: Table) -> None:
+        if self._writable.get(table.name) != table:
+            raise ValueError(f"table {table.name} is none of the transaction's tables: {', '.join(self._writable)}")
 
 
 def prepare(session: Session, table: Table, dialect: str) -> None:
@@ -97,7 +146,12 @@ def prepare(session: Session, table: Table, dialect: str) -> None:
     stored = session.columns(table.name)
     if stored is None:
         session.define(statements.create_table(table, dialect))
-        return
+    else:
+        _evolve(session, table, stored, dialect)
+    session.index(table)
+
+
+def _evolve(session: Session, table: Table, stored: Mapping[str, str], dialect: str) -> None:
     for column in table.columns:
         if column.name not in stored:
             session.define(statements.add_column(table, column, dialect))

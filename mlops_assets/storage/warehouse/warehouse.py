@@ -23,7 +23,7 @@ ATTEMPTS = 6
 
 
 class Warehouse:
-    """Tables at `duckdb:///file`, `postgresql://user:password@host/database` or `bigquery://project/dataset`.
+    """Tables at `duckdb:///file`, `postgresql://user:password@host/database` or `bigquery://project/dataset?location=EU`.
 
     Queries may read `tables`; reading and writing whole rows takes the table itself. `options` go to BigQuery's client. It holds no
     connection between calls, so one object serves many threads and outlives a restart of the server.
@@ -57,6 +57,11 @@ class Warehouse:
         """See `Reader.rows`."""
         with self.read() as reader:
             return reader.rows(table, partition)
+
+    def rows_between(self, table: Table, first: str, last: str) -> pa.Table:
+        """See `Reader.rows_between`."""
+        with self.read() as reader:
+            return reader.rows_between(table, first, last)
 
     def query(self, sql: str, schema: pa.Schema | None = None, **parameters: Any) -> pa.Table:
         """See `Reader.query`."""

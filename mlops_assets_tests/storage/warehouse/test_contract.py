@@ -105,10 +105,110 @@ def test_rows_of_a_partition_by_every_type_of_partition_column(warehouse: Wareho
 
     assert ids("batch", "03") == ["a", "b"]
     assert ids("day", "2024-01-01") == ["a", "b"]
-    assert ids("seen_at", "2024-01-01T05:00") == ids("seen_at", "2024-01-01T06:00+01:00") == ["c"]
+    assert ids("seen_at", "2024-01-01T05") == ids("seen_at", "2024-01-01T05:00") == ids("seen_at", "2024-01-01T06:00+01:00") == ["c"]
     assert ids("id", "a") == ["a"]
     with pytest.raises(ValueError, match=r"observations: partition '2024-01' is no long, as column batch is"):
         ids("batch", "2024-01")
+
+
+def hourly(table: Table, **changes: Any) -> Table:
+    """The same columns, replaced by the hour of `seen_at`."""
+    return replace(table, mode="replace", keys=(), partition_column="seen_at", **changes)
+
+
+def hour(number: int, **values: Any) -> pa.Table:
+    """One row of an hour of 2024-02-29 and the next day."""
+    return pa.table({"id": [f"{number:02}"], "seen_at": [datetime(2024, 2, 29, tzinfo=UTC) + timedelta(hours=number)], **values})
+
+
+def test_partition_of_a_run_hour_is_stored_under_the_hour_after_it(warehouse: Warehouse, observations: Table) -> None:
+    table = hourly(observations, partition_offset_hours=1)
+
+    assert warehouse.write(table, hour(9), partition="2024-02-29T08") == Written(inserted=1)
+    with pytest.raises(ValueError, match=r"observations\.seen_at is .* in 1 of 1 rows of partition 2024-02-29T08"):
+        warehouse.write(table, hour(8), partition="2024-02-29T08")
+
+    assert [warehouse.rows(table, f"2024-02-29T{number:02}").num_rows for number in (7, 8, 9)] == [0, 1, 0]
+    assert warehouse.rows_between(table, "2024-02-29T08", "2024-02-29T08").num_rows == 1
+
+
+def test_several_partitions_are_replaced_at_once(warehouse: Warehouse, observations: Table) -> None:
+    table = hourly(observations)
+    keys = [f"2024-02-29T{number:02}" for number in range(20, 24)]
+    first = {key: hour(number) for key, number in zip(keys, range(20, 24), strict=True)}
+    warehouse.transact([table], lambda transaction: transaction.write_partitions(table, first))
+
+    second = {
+        keys[0]: hour(20),
+        keys[1]: pa.concat_tables([hour(21, ratio=[2.0]), hour(21, ratio=[1.0])]),
+        keys[2]: hour(22).slice(0, 0),
+        "2024-03-01T00": hour(24),
+    }
+    written = warehouse.transact([table], lambda transaction: transaction.write_partitions(table, second))
+
+    assert {key: changes for key, (changes, _) in written.items()} == {
+        keys[0]: Written(),
+        keys[1]: Written(inserted=2, deleted=1),
+        keys[2]: Written(deleted=1),
+        "2024-03-01T00": Written(inserted=1),
+    }
+    assert [rows["ratio"].to_pylist() for _, rows in written.values()] == [[None], [1.0, 2.0], [], [None]]
+    assert content(warehouse, table, "id", "ratio") == [("20", None), ("21", 1.0), ("21", 2.0), ("23", None), ("24", None)]
+
+
+def test_range_of_partitions_is_read_in_order_with_both_its_ends(warehouse: Warehouse, observations: Table) -> None:
+    table = hourly(observations)
+    assert warehouse.rows_between(table, "2024-02-29T00", "2024-03-01T00").schema == arrow_schema(table)
+    for number in (25, 24, 3, 23):
+        key = f"2024-03-01T0{number - 24}" if number > 23 else f"2024-02-29T{number:02}"
+        warehouse.write(table, hour(number), partition=key)
+
+    assert warehouse.rows_between(table, "2024-02-29T04", "2024-03-01T00")["id"].to_pylist() == ["23", "24"]
+    with pytest.raises(ValueError, match="id is text, which has no order"):
+        warehouse.rows_between(replace(table, partition_column="id"), "a", "b")
+
+
+def test_day_of_another_column_is_the_partitions_own(warehouse: Warehouse, observations: Table) -> None:
+    columns = (*observations.columns, Column("hour", "timestamp", ""))
+    for day_column in ("seen_at", "day"):
+        table = replace(hourly(observations), name=f"by_{day_column}", columns=columns, partition_column="hour", day_column=day_column)
+
+        def reading(minute: int, day: int = 29, table: Table = table) -> Written:
+            seen_at, at = datetime(2024, 2, day, 23, minute, tzinfo=UTC), datetime(2024, 2, 29, 23, tzinfo=UTC)
+            rows = pa.table({"id": [str(minute)], "hour": [at], "seen_at": [seen_at], "day": [seen_at.date()]})
+            return warehouse.write(table, rows, partition="2024-02-29T23")
+
+        reading(50)
+        assert reading(59) == Written(inserted=1, deleted=1)
+        assert warehouse.rows(table, "2024-02-29T23")["id"].to_pylist() == ["59"]
+        assert warehouse.rows_between(table, "2024-02-29T00", "2024-03-01T00").num_rows == 1
+        with pytest.raises(ValueError, match=rf"by_{day_column}\.{day_column} is .* in 1 of 1 rows: it is not of the day of hour"):
+            reading(59, day=28)
+
+
+def test_null_that_stands_for_the_whole_is_a_value_like_any_other_where_there_are_no_keys(
+    warehouse: Warehouse, observations: Table
+) -> None:
+    table = replace(observations, mode="replace", keys=())
+    rows = pa.table({"id": ["a", None, "b"], "batch": [1, 1, 1], "ratio": [1.0, 3.0, 2.0]})
+
+    assert warehouse.write(table, rows, partition="1") == Written(inserted=3)
+    assert warehouse.write(table, rows.take([1, 0, 2]), partition="1") == Written()
+    assert warehouse.rows(table, "1")["id"].to_pylist() == ["a", "b", None]
+    assert warehouse.query("SELECT ratio FROM observations WHERE id IS NULL").to_pylist() == [{"ratio": 3.0}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"day_column": "id"}, "'id' has no day"),
+        ({"day_column": "other"}, "'other' has no day"),
+        ({"partition_offset_hours": 1}, "'batch' is no timestamp"),
+    ],
+)
+def test_declared_times_are_checked(warehouse: Warehouse, observations: Table, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        warehouse.write(replace(observations, **changes), rows_of("a"))
 
 
 def test_new_columns_are_added_and_missing_ones_are_null(warehouse: Warehouse, observations: Table) -> None:

@@ -5,21 +5,36 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
+from adbc_driver_postgresql import dbapi
 
-from mlops_assets.domain import Table
+from mlops_assets.domain import Column, Table
 from mlops_assets.storage.warehouse import Transaction, Warehouse, WarehouseError, duckdb_engine
 from mlops_assets.storage.warehouse.file_lock import locked
-from mlops_assets.storage.warehouse.statements import Statement
+from mlops_assets.storage.warehouse.statements import Statement, create_table, delete_rows, of_partitions
 
 ROW = pa.table({"id": ["a"]})
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://me:s3cret@host/db", "warehouse.duckdb", "duckdb://file", "duckdb:///", "bigquery://project", "bigquery://a/b/c"]
+    "url",
+    [
+        "mysql://me:s3cret@host/db",
+        "warehouse.duckdb",
+        "duckdb://file",
+        "duckdb:///",
+        "bigquery://project",
+        "bigquery://a/b/c",
+        "bigquery://a/b?region=EU",
+    ],
 )
 def test_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"duckdb:///|bigquery://project/dataset") as error:
@@ -197,6 +212,53 @@ def test_aborted_transaction_is_tried_again_until_it_is_stored(
     assert (attempts, warehouse.rows(observations).num_rows) == ([1, 1, 1], 1)
     with pytest.raises(WarehouseError, match="given up"):
         warehouse.transact([observations], lambda transaction: work(transaction, failures=100))
+
+
+def test_reading_a_partition_of_a_postgresql_table_uses_an_index_also_where_the_table_is_older(postgresql_url: str) -> None:
+    table = Table("hours", "", (Column("hour", "timestamp", ""), Column("id", "string", "")), "hour", "merge", ("hour", "id"))
+    with dbapi.connect(postgresql_url, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE hours (hour timestamptz, id text)")
+    warehouse = Warehouse(postgresql_url)
+    for _ in range(2):
+        warehouse.write(table, pa.table({"hour": [datetime(2024, 1, 1, tzinfo=UTC)], "id": ["a"]}))
+
+    with dbapi.connect(postgresql_url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'hours' ORDER BY 1")
+        indexes = [index.partition(" USING ")[2] for (index,) in cursor.fetchall()]
+    assert sorted(indexes) == ["btree (hour)", "btree (hour, id)"]
+
+
+def test_bigquery_lays_tables_out_by_day_and_key_and_is_asked_by_both() -> None:
+    columns = (Column("hour", "timestamp", ""), Column("seen_at", "timestamp", ""), Column("id", "string", ""))
+    table = Table("readings", "", columns, "hour", "merge", ("id",), day_column="seen_at")
+
+    assert create_table(table, "bigquery").sql.endswith(" PARTITION BY TIMESTAMP_TRUNC(`seen_at`, DAY) CLUSTER BY `id`")
+    assert "PARTITION" not in create_table(table, "postgres").sql + create_table(replace(table, day_column=""), "bigquery").sql
+    hours = [datetime(2024, 2, 29, 23, tzinfo=UTC), datetime(2024, 3, 1, tzinfo=UTC)]
+    deletion = delete_rows(table, of_partitions(table, hours), "bigquery")
+    assert deletion.sql.endswith("AND `seen_at` >= @seen_at_from AND `seen_at` < @seen_at_before")
+    days = [deletion.parameters[name] for name in ("seen_at_from", "seen_at_before")]
+    assert days == [datetime(2024, 2, 29, tzinfo=UTC), datetime(2024, 3, 2, tzinfo=UTC)]
+
+
+def test_dataset_is_made_where_the_address_says_by_the_first_writer(bigquery_options: dict[str, Any], observations: Table) -> None:
+    from google.cloud import bigquery
+
+    name = f"made_{uuid.uuid4().hex}"
+    warehouse = Warehouse(f"bigquery://test/{name}?location=europe-west1", [observations], **bigquery_options)
+    with closing(bigquery.Client(project="test", **bigquery_options)) as client:
+        assert warehouse.query("SELECT count(*) AS n FROM observations").to_pylist() == [{"n": 0}]
+        assert name not in {dataset.dataset_id for dataset in client.list_datasets()}
+
+        for _ in range(2):
+            warehouse.write(observations, ROW)
+
+        assert client.get_dataset(name).location == "europe-west1"
+    assert Warehouse(f"bigquery://test/{name}", **bigquery_options).rows(observations).num_rows == 1
+    elsewhere = Warehouse(f"bigquery://test/{name}?location=EU", **bigquery_options)
+    for use in (lambda: elsewhere.rows(observations), lambda: elsewhere.write(observations, ROW)):
+        with pytest.raises(WarehouseError, match=rf"bigquery://test/{name} is in europe-west1, and the address says location=EU"):
+            use()
 
 
 def test_drivers_are_imported_when_they_are_needed() -> None:

@@ -1,0 +1,35 @@
+"""Landed answers of any upstream: found by partition in the order of receipt, with their marks; equal bytes are known by name."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from mlops_assets.storage.lake import Lake
+from mlops_assets.storage.landing import Landing, distinct
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+
+
+def test_answers_are_told_apart_by_time_and_content_and_keep_their_marks(tmp_path: Path) -> None:
+    landing = Landing(Lake(str(tmp_path)), "feed/answers", "feed/blocked")
+    late = landing.accept("a", NOON + timedelta(seconds=1), b"one", mark="20240501T120000Z")
+    early = landing.accept("a", NOON, b"one")
+    other = landing.accept("a", NOON, b"two", mark="x")
+
+    found = landing.answers("a")
+
+    assert set(found) == {early, late, other}
+    assert found[-1] == late
+    assert [answer.mark for answer in (early, late, other)] == ["", "20240501T120000Z", "x"]
+    assert early.content == late.content != other.content
+    assert set(distinct([early, other, late])) == {early, other}
+    assert landing.read(other) == b"two"
+    assert Path(late.key).name.startswith("20240501T120001000000Z-20240501T120000Z-")
+
+
+def test_files_of_somebody_else_are_no_answers(tmp_path: Path) -> None:
+    landing = Landing(Lake(str(tmp_path)), "feed/answers", "feed/blocked")
+    answer = landing.accept("a", NOON, b"one")
+    for name in ("README.json", "20240501T120000000000Z.json", "yesterday-1.json", f".{Path(answer.key).name}.1.tmp"):
+        (tmp_path / "feed/answers/a" / name).write_bytes(b"")
+
+    assert landing.answers("a") == [answer]
