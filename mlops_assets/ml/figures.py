@@ -1,4 +1,4 @@
-"""How good predicted probabilities are, as pictures: PNG bytes for people. The numbers come from `evaluate`.
+"""How good predicted probabilities are, and what is forecast, as pictures: PNG bytes for people. The numbers come from elsewhere.
 
 The same input gives the same bytes: drawn without pyplot's global state, and without time or version in the file.
 """
@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -22,6 +23,7 @@ COLOURS = 64
 SHOWN_FEATURES = 20
 SHOWN_POINTS = 1000
 FEW_CLASSES = 3
+SHOWN_HOURS = 7 * 24
 
 
 def evaluation_figures(
@@ -40,6 +42,25 @@ def candidates_figure(values: Mapping[str, float], metric: str) -> bytes:
     """A PNG bar chart of what the best trial of every candidate reached, best first; `values` by candidate, not empty."""
     ordered = dict(sorted(values.items(), key=lambda item: -item[1]))
     return _bars(ordered, "Candidates", "best trial of each, on validation rows", metric)
+
+
+def forecast_figure(series: pd.DataFrame, forecast: pd.DataFrame, *, columns: tuple[str, str, str], title: str) -> bytes:
+    """A PNG of the total's last week and its forecast with the interval. `columns`: hour, id (null: the total) and value of `series`.
+
+    `series` has a `state` as well; hours that are not observed are gaps in the line. `forecast` is a `Forecast`'s rows.
+    """
+    hour, series_id, value = columns
+    total = series[series[series_id].isna()].sort_values(hour).tail(SHOWN_HOURS)
+    ahead = forecast[forecast[series_id].isna()].sort_values("timestamp")
+    figure, axes = _figure(title, f"{len(ahead)} hours ahead")
+    observed = total[value].astype("float64").where(total["state"] == "observed")
+    axes.plot(total[hour].to_numpy(), observed.to_numpy(), color=INK, linewidth=1.5, label="observed")
+    moments = ahead["timestamp"].to_numpy()
+    axes.fill_between(moments, ahead["yhat_lower"].to_numpy(), ahead["yhat_upper"].to_numpy(), color=ACCENT, alpha=0.2, label="interval")
+    axes.plot(moments, ahead["yhat"].to_numpy(), color=ACCENT, linewidth=2, label="forecast")
+    axes.tick_params(axis="x", labelsize=8, rotation=30)
+    axes.legend(loc="lower left", frameon=False)
+    return _png(figure)
 
 
 def _binary_figures(y: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, bytes]:
