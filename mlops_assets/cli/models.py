@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlops_assets.domain import Gates
 from mlops_assets.domains import DOMAINS
 from mlops_assets.settings import Settings
 
@@ -29,8 +30,8 @@ def list_versions() -> None:
     client = _client()
     versions = [(domain, item) for domain in DOMAINS.values() for item in registry.versions(client, domain.model_name)]
     for domain, item in versions:
-        found, metric = registry.trace(client, f"{item.name}/{item.version}"), domain.gates.metric
-        typer.echo(f"{_line(found)}  {metric} {found.provenance.metrics.get(metric, float('nan')):.4f}")
+        found = registry.trace(client, f"{item.name}/{item.version}")
+        typer.echo(f"{_line(found)}  {_gate_metric(domain.gates, found)}")
     if not versions:
         typer.echo("no model is registered yet; `mlops-assets run` makes one", err=True)
 
@@ -38,12 +39,16 @@ def list_versions() -> None:
 @app.command()
 def trace(
     reference: Reference,
-    everything: Annotated[bool, typer.Option("--all", help="Every upstream asset, not only the raw ones")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every upstream asset, not only the raw ones, partition by partition")] = False,
 ) -> None:
-    """From a version back to its run, its code and the exact raw partitions with their data versions."""
+    """From a version back to its run, its code and the exact raw partitions with their data versions.
+
+    An asset with very many partitions has one line: the first and the last one, how many, and the digest of all of them.
+    """
     from mlops_assets.ml import registry
 
-    found = registry.trace(_client(), _registered(reference))
+    client = _client()
+    found = registry.trace(client, _registered(reference))
     source = found.provenance
     typer.echo(_title(found))
     facts = {
@@ -58,10 +63,13 @@ def trace(
     for name, fact in facts.items():
         typer.echo(f"  {name}: {fact}")
     typer.echo("upstream partitions (asset, partition, data version):")
-    for asset, partitions in source.upstream.items():
-        if everything or asset.split("/")[1].startswith(RAW):
+    for asset, partitions in (registry.lineage(client, found) if everything else source.upstream).items():
+        if everything or _is_raw(asset):
             for partition, version in sorted(partitions.items()):
                 typer.echo(f"  {asset}  {partition}  {version}")
+    for asset, many in source.ranges.items():
+        if not everything and _is_raw(asset):
+            typer.echo(f"  {asset}  {many.first}..{many.last}  {many.count} partitions, digest {many.digest}")
 
 
 @app.command()
@@ -75,19 +83,28 @@ def using(
     if asset.partition("/")[0] not in DOMAINS or not asset.partition("/")[2]:
         raise ValueError(f"{asset!r} is not domain/stage, as in chicago_crime/raw_crimes; the domains are: {', '.join(DOMAINS)}")
     client = _client()
-    found = registry.versions_using(client, asset, partition)
+    found = registry.uses_of(client, asset, partition)
     if not found:
         typer.echo(f"no registered version used {asset} {partition}", err=True)
         raise typer.Exit(1)
-    for version in found:
+    for version, data_version in found:
         trace = registry.trace(client, f"{version.name}/{version.version}")
-        typer.echo(f"{_line(trace)}  from {trace.provenance.upstream[asset][partition]}")
+        typer.echo(f"{_line(trace)}  from {data_version or 'a range that cannot be read any more'}")
 
 
 def _registered(reference: str) -> str:
     """The reference with a system's name replaced by that of its registered model."""
     name = reference.partition("@")[0].partition("/")[0]
     return DOMAINS[name].model_name + reference.removeprefix(name) if name in DOMAINS else reference
+
+
+def _is_raw(asset: str) -> bool:
+    return asset.split("/")[1].startswith(RAW)
+
+
+def _gate_metric(gates: Gates, trace: "Trace") -> str:
+    value = trace.provenance.metrics.get(gates.metric)
+    return f"{gates.metric} not measured" if value is None else f"{gates.metric} {value:.4f}"
 
 
 def _title(trace: "Trace") -> str:

@@ -18,6 +18,7 @@ TRUSTED = (
     "mlops_assets.domains.chicago_crime.transforms.CrimeEnricher",
     "mlops_assets.domains.forest_cover.transforms.ForestEnricher",
     "mlops_assets.ml.encode.FeatureEncoder",
+    "mlops_assets.ml.forecast.model.ForecastModel",
     "mlops_assets.ml.onnx_classifier.OnnxClassifier",
     "mlops_assets.ml.scale.FrameScaler",
     "mlops_assets.ml.served.ServedModel",

@@ -4,6 +4,7 @@ Lineage and serving share this module. It knows MLflow and models, and nothing o
 where this one finds them, and `pyfunc.py`, which MLflow itself runs, import mlflow as well.
 """
 
+import json
 import logging
 import os
 import warnings
@@ -32,12 +33,10 @@ from filelock import FileLock
 from mlflow import MlflowClient, MlflowException
 from mlflow.entities.model_registry import ModelVersion
 
-from mlops_assets.ml.provenance import Provenance, upstream_tag
+from mlops_assets.ml.provenance import MOST_TAGS, PartitionRange, Provenance, digest_of, range_tag, upstream_tag
 
 if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
-
-    from mlops_assets.ml.served import ServedModel
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +48,19 @@ CHALLENGER = "challenger"
 
 ARTIFACTS = "artifacts"
 """Where MLflow puts a Python model's files."""
+RANGES = "lineage"
+"""Where a run keeps the ranges that its versions were made from, `lineage/<digest>.json`: partition -> data version."""
 
 SQLITE = "sqlite:///"
 PAGE = 1000
+
+
+Lineage = dict[str, dict[str, str]]
+"""Asset (`domain/stage`) -> partition -> data version."""
+
+
+class LineageError(LookupError):
+    """The partitions that a version was made from cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,13 @@ def create_experiment(client: MlflowClient, name: str, artifact_location: str | 
 def register(
     client: MlflowClient, name: str, model_uri: str, *, run_id: str, provenance: Provenance, description: str = ""
 ) -> ModelVersion:
-    """A new version of `name`, which is made if it does not exist."""
+    """A new version of `name`, which is made if it does not exist.
+
+    Partitions that the tags name as a range only are first logged to the run one by one, so `lineage` finds them for every version.
+    """
+    for keys in provenance.upstream.values():
+        if len(keys) > MOST_TAGS:
+            client.log_dict(run_id, dict(keys), _range_file(digest_of(keys)))
     _unless_it_exists(lambda: client.create_registered_model(name, description=description))
     return client.create_model_version(
         name,
@@ -159,15 +174,13 @@ def load(model_uri: str) -> "PyFuncModel":
     return model
 
 
-def load_served(model_uri: str) -> "ServedModel":
-    """The `ServedModel` inside the pyfunc model at `model_uri`."""
-    model = load(model_uri).unwrap_python_model()  # type: ignore[no-untyped-call]  # mlflow does not annotate it
-    served: ServedModel = model.served
-    return served
+def load_served(model_uri: str) -> Any:
+    """What was logged, inside the pyfunc model at `model_uri`: a `ServedModel` or, of a system that forecasts, a `ForecastModel`."""
+    return load(model_uri).unwrap_python_model().served  # type: ignore[no-untyped-call]  # mlflow does not annotate it
 
 
-def load_for_serving(model_uri: str) -> "ServedModel":
-    """The model at `models:/name/3` (or as `load`), its estimator run by ONNX Runtime where that was attached when it was registered.
+def load_for_serving(model_uri: str) -> Any:
+    """The same of `models:/name/3` (or as `load`), its estimator run by ONNX Runtime where that was attached when it was registered.
 
     Then the estimator that was fitted is not read at all. MLflow's pyfunc never is.
     """
@@ -224,9 +237,56 @@ def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
     return _search_versions(client, f"name = '{name}'")
 
 
+def lineage(client: MlflowClient, found: Trace) -> Lineage:
+    """Every upstream partition of the version and its data version. LineageError if a range cannot be read."""
+    ranges = {asset: _partitions_in(client, found.run_id, one) for asset, one in found.provenance.ranges.items()}
+    return {asset: dict(sorted(keys.items())) for asset, keys in sorted({**found.provenance.upstream, **ranges}.items())}
+
+
 def versions_using(client: MlflowClient, asset: str, partition: str) -> list[ModelVersion]:
     """Every registered version, of any model, that was made from the partition of the asset (`domain/stage`); oldest first."""
-    return _search_versions(client, f"tags.`{upstream_tag(asset, partition)}` LIKE '%'")
+    return [version for version, _ in uses_of(client, asset, partition)]
+
+
+def uses_of(client: MlflowClient, asset: str, partition: str) -> list[tuple[ModelVersion, str]]:
+    """The same, each with the data version that it was made from.
+
+    A version whose range may hold the partition, but cannot be read one by one, is not left out: its data version is empty.
+    """
+    tag = upstream_tag(asset, partition)
+    found = [(version, version.tags[tag]) for version in _search_versions(client, f"tags.`{tag}` LIKE '%'")]
+    for version in _search_versions(client, f"tags.`{range_tag(asset)}` LIKE '%'"):
+        data_version = _in_range(client, version, asset, partition)
+        found += [(version, data_version)] if data_version is not None else []
+    return sorted(found, key=lambda item: (item[0].creation_timestamp, item[0].name, int(item[0].version)))
+
+
+def _in_range(client: MlflowClient, version: ModelVersion, asset: str, partition: str) -> str | None:
+    """The partition's data version if the version's range has it, empty if that cannot be said, else None."""
+    try:
+        found = PartitionRange.from_text(version.tags[range_tag(asset)])
+        return _partitions_in(client, version.run_id or "", found).get(partition) if found.spans(partition) else None
+    except (LineageError, ValueError) as error:
+        logger.warning("%s version %s may have used %s %s: %s", version.name, version.version, asset, partition, error)
+        return ""
+
+
+def _partitions_in(client: MlflowClient, run_id: str, found: PartitionRange) -> dict[str, str]:
+    """Partition -> data version of the range. LineageError if the run does not have it, or not as it was stored."""
+    file = _range_file(found.digest)
+    try:
+        with TemporaryDirectory() as into:
+            keys: dict[str, str] = json.loads(Path(client.download_artifacts(run_id, file, into)).read_bytes())
+        is_whole = digest_of(keys) == found.digest
+    except (MlflowException, OSError, ValueError, TypeError) as error:
+        raise LineageError(f"{file} of MLflow run {run_id or 'unknown'} cannot be read: {error}") from error
+    if not is_whole:
+        raise LineageError(f"{file} of MLflow run {run_id} is not what was stored")
+    return keys
+
+
+def _range_file(digest: str) -> str:
+    return f"{RANGES}/{digest}.json"
 
 
 def versions_with_fingerprint(client: MlflowClient, name: str, fingerprint: str) -> list[ModelVersion]:

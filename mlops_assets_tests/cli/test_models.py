@@ -2,16 +2,18 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlops_assets.ml import registry
-from mlops_assets.ml.provenance import Provenance
+from mlops_assets.ml.provenance import PartitionRange, Provenance
 
 Command = Callable[..., Any]
 RAW, ENRICHED = "chicago_crime/raw_crimes", "chicago_crime/enriched"
+HOURS = {f"2022-05-{day:02d}T{hour:02d}": f"v{day}-{hour}" for day in (1, 2, 3) for hour in range(24)}
 
 
 def _provenance(month: str, value: float) -> Provenance:
@@ -68,6 +70,42 @@ def test_list_has_a_line_for_each_version(cli: Command, two_versions: None) -> N
         "chicago_crime version 1 @champion  trained for 2017-12  average_precision 0.7500",
         "chicago_crime version 2 @challenger  trained for 2018-01  average_precision 0.7000",
     ]
+
+
+@pytest.fixture
+def hourly_version(database: str, home: Path) -> str:
+    """The id of the MLflow run of a version that was made from three days of hours."""
+    client = registry.connect(database)
+    registry.create_experiment(client, "hours", (home / "artifacts").as_uri())
+    run_id = client.create_run(client.get_experiment_by_name("hours").experiment_id).info.run_id
+    provenance = replace(_provenance("2022-05-03T23", float("nan")), upstream={RAW: HOURS, ENRICHED: HOURS})
+    registry.register(client, "chicago_crime", "file:///nowhere", run_id=run_id, provenance=provenance)
+    return str(run_id)
+
+
+def test_list_says_where_the_gate_metric_was_not_measured(cli: Command, hourly_version: str) -> None:
+    assert cli("models", "list").out == "chicago_crime version 1  trained for 2022-05-03T23  average_precision not measured\n"
+
+
+def test_trace_has_a_line_for_many_partitions_and_all_of_them_when_asked(cli: Command, hourly_version: str) -> None:
+    short, whole = (cli("models", "trace", "chicago_crime/1", *option).out.splitlines() for option in ([], ["--all"]))
+
+    digest = PartitionRange.of(HOURS).digest
+    assert short[-1] == f"  {RAW}  2022-05-01T00..2022-05-03T23  72 partitions, digest {digest}"
+    assert short[-2] == "upstream partitions (asset, partition, data version):"
+    assert whole[-144:] == [f"  {asset}  {hour}  {version}" for asset in (ENRICHED, RAW) for hour, version in HOURS.items()]
+
+
+def test_using_looks_into_ranges_and_says_where_one_cannot_be_read(cli: Command, hourly_version: str, home: Path) -> None:
+    found = cli("models", "using", RAW, "2022-05-02T10").out
+    shutil.rmtree(home / "artifacts" / hourly_version / "artifacts" / "lineage")
+    lost = cli("models", "using", RAW, "2022-05-02T10").out
+
+    line = "chicago_crime version 1  trained for 2022-05-03T23"
+    assert (found, lost) == (f"{line}  from v2-10\n", f"{line}  from a range that cannot be read any more\n")
+    ended = cli("models", "trace", "chicago_crime/1", "--all")
+    assert ended.code == 2
+    assert f"of MLflow run {hourly_version} cannot be read" in ended.err
 
 
 @pytest.mark.parametrize("reference", ["chicago_crime", "chicago_crime@champion", "chicago_crime/1"])

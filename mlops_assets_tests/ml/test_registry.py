@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 import pandas as pd
@@ -18,16 +20,20 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from mlops_assets.domain import Method
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
+from mlops_assets.domains.donostia_parking.spec import DONOSTIA_PARKING
 from mlops_assets.domains.forest_cover.spec import FOREST_COVER
 from mlops_assets.ml import registry
 from mlops_assets.ml.engine import choose_engine
+from mlops_assets.ml.forecast.model import ForecastModel
 from mlops_assets.ml.logged_model import log_served_model
-from mlops_assets.ml.provenance import Provenance, library_versions
+from mlops_assets.ml.provenance import FORECAST_LIBRARIES, PartitionRange, Provenance, library_versions
 from mlops_assets.ml.registry import CHALLENGER, CHAMPION
 from mlops_assets.ml.served import ServedModel
 
 REQUEST = CHICAGO_CRIME.request
+HOURS = {f"2022-05-{day:02d}T{hour:02d}": f"v{day}-{hour}" for day in (1, 2, 3) for hour in range(24)}
 MODEL = "s3://models/none"
 """A source for versions whose files nobody reads."""
 
@@ -183,6 +189,36 @@ def test_logged_model_of_classes_says_so_in_its_signature(client: MlflowClient, 
     assert signature.inputs.required_input_names() == [field.name for field in FOREST_COVER.request]
 
 
+def test_logged_forecaster_takes_a_history(client: MlflowClient, run_id: str) -> None:
+    domain, hours = DONOSTIA_PARKING, pd.date_range("2024-01-01", periods=240, freq="h", tz="UTC")
+    forecaster = ForecastModel.of(domain, Method("seasonal_naive_day", "Yesterday.", {"history_hours": 48}))
+    free = pd.Series(100 + hours.hour.to_numpy() % 7, dtype=float)
+    history = pd.concat([pd.DataFrame({"hour": hours, "parking_id": pd.array([key] * 240, "string"), "free": free}) for key in ("a", None)])
+    expected = forecaster.forecast(history, created_at=datetime(2024, 1, 11, tzinfo=UTC)).rows
+
+    uri = log_served_model(forecaster, run_id=run_id, request=domain.request).model_uri
+    model = registry.load(uri)
+    answer = model.predict(history.assign(hour=history["hour"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")))
+
+    pd.testing.assert_frame_equal(answer, expected)
+    assert registry.load_served(uri) == registry.load_for_serving(uri) == forecaster
+    assert {spec.name: spec.type.name for spec in model.metadata.signature.outputs} == {
+        "timestamp": "datetime",
+        "parking_id": "string",
+        "horizon": "long",
+        "yhat": "double",
+        "yhat_lower": "double",
+        "yhat_upper": "double",
+    }
+    assert list(answer) == [spec.name for spec in model.metadata.signature.outputs]
+    assert model.metadata.signature.inputs.required_input_names() == ["hour", "parking_id", "free"]
+    example = model.input_example
+    assert (len(example), example["hour"].nunique(), int(example["parking_id"].isna().sum())) == (6, 3, 3)
+    assert len(model.predict(example)) == 2 * domain.horizon
+    requirements = {line.partition("==")[0] for line in Path(registry.pyfunc().get_model_dependencies(uri)).read_text().split()}
+    assert requirements == {"mlflow", *library_versions(FORECAST_LIBRARIES)}
+
+
 def test_logged_model_carries_signature_example_requirements_and_code(model_uri: str, client: MlflowClient, run_id: str) -> None:
     model = registry.load(model_uri)
     files = Path(client.get_logged_model(model_uri.removeprefix("models:/")).artifact_location.removeprefix("file://").replace("%20", " "))
@@ -252,6 +288,62 @@ def test_versions_using_finds_a_partition_in_every_model_and_on_every_page(clien
     ]
     assert [int(item.version) for item in registry.versions_using(client, other, "2017-01")] == [4]
     assert registry.versions_using(client, asset, "2016-01") == []
+
+
+def test_version_of_many_partitions_leads_back_to_each_of_them(client: MlflowClient, run_id: str) -> None:
+    asset, other = "many/enriched", "many/raw_parking"
+    upstream = {asset: HOURS, other: dict(list(HOURS.items())[:3])}
+    version = registry.register(client, "many", MODEL, run_id=run_id, provenance=_provenance(upstream=upstream))
+
+    found = registry.trace(client, f"many/{version.version}")
+
+    assert found.provenance.upstream == {other: upstream[other]}
+    assert found.provenance.ranges[asset] == PartitionRange.of(HOURS)
+    assert registry.lineage(client, found) == upstream
+    assert len([tag for tag in client.get_model_version("many", version.version).tags if "data_version" in tag]) == 4
+
+
+def test_versions_using_finds_a_partition_inside_ranges_only_where_it_was_used(client: MlflowClient, run_id: str) -> None:
+    asset = "ranged/enriched"
+    gappy = {hour: f"{version}'" for hour, version in HOURS.items() if hour != "2022-05-02T10"}
+    whole, with_gap = (
+        int(registry.register(client, "ranged", MODEL, run_id=run_id, provenance=_provenance(upstream={asset: keys})).version)
+        for keys in (HOURS, gappy)
+    )
+    single = _register(client, "ranged", upstream={asset: {"2022-05-02T10": "alone", "2022-05-09T10": "alone"}})
+
+    uses = {
+        hour: [(int(version.version), data_version) for version, data_version in registry.uses_of(client, asset, hour)]
+        for hour in ("2022-05-02T10", "2022-05-02T11", "2022-04-30T23", "2022-05-09T10")
+    }
+
+    assert uses == {
+        "2022-05-02T10": [(whole, "v2-10"), (single, "alone")],
+        "2022-05-02T11": [(whole, "v2-11"), (with_gap, "v2-11'")],
+        "2022-04-30T23": [],
+        "2022-05-09T10": [(single, "alone")],
+    }
+    assert [int(version.version) for version in registry.versions_using(client, asset, "2022-05-02T10")] == [whole, single]
+
+
+@pytest.mark.parametrize("content", [None, b"{}", b"not JSON"])
+def test_range_that_cannot_be_read_is_named_and_its_version_not_left_out(
+    client: MlflowClient, caplog: pytest.LogCaptureFixture, content: bytes | None
+) -> None:
+    asset = f"lost/{'absent' if content is None else len(content)}"
+    run = client.create_run(client.get_experiment_by_name("chicago_crime").experiment_id).info
+    version = registry.register(client, "lost", MODEL, run_id=run.run_id, provenance=_provenance(upstream={asset: HOURS}))
+    (file,) = (Path(url2pathname(urlsplit(run.artifact_uri).path)) / "lineage").iterdir()
+    file.unlink() if content is None else file.write_bytes(content)
+
+    with pytest.raises(registry.LineageError, match=f"of MLflow run {run.run_id} (cannot be read|is not what was stored)"):
+        registry.lineage(client, registry.trace(client, f"lost/{version.version}"))
+
+    assert [(item.version, data_version) for item, data_version in registry.uses_of(client, asset, "2022-05-02T10")] == [
+        (version.version, "")
+    ]
+    assert f"lost version {version.version} may have used {asset} 2022-05-02T10" in caplog.text
+    assert registry.uses_of(client, asset, "2023-05-02T10") == []
 
 
 def test_versions_are_those_of_one_model(client: MlflowClient) -> None:

@@ -1,7 +1,8 @@
 """Registering a challenger and judging it: real MLflow on SQLite."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -12,15 +13,37 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from mlops_assets.domain import Gates, Split
+from mlops_assets.domain import Backtest, ForecastDomain, Gates, Hourly, Method, RequestField, Split
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
 from mlops_assets.domains.forest_cover.spec import FOREST_COVER
 from mlops_assets.ml import registry
 from mlops_assets.ml.evaluate import binary_metrics
-from mlops_assets.ml.provenance import Provenance
-from mlops_assets.ml.release import judge, register_challenger
+from mlops_assets.ml.forecast.model import ForecastModel, compare
+from mlops_assets.ml.provenance import Provenance, library_versions
+from mlops_assets.ml.release import Verdict, judge, judge_method, register_challenger, register_method
 from mlops_assets.ml.served import ServedModel
 from mlops_assets.ml.task import task_of
+
+METHODS = (Method("seasonal_naive_day", "Yesterday."), Method("hour_of_day_mean", "The mean."), Method("last_value", "Now."))
+BUSES = ForecastDomain(
+    name="buses",
+    title="Buses",
+    description="Free seats.",
+    cadence=Hourly(start="2024-01-01T00", window=10 * 24),
+    id_column="line",
+    time_column="hour",
+    target="seats",
+    total="all lines",
+    request=(
+        RequestField("hour", "string", "Hour.", "2024-01-01T08:00:00Z", required=True),
+        RequestField("line", "string", "Line.", "7", required=True, nullable=True),
+        RequestField("seats", "double", "Seats.", 12.0, required=True, nullable=True),
+    ),
+    methods=METHODS,
+    gates=Gates(metric="mase", better="less", maximum={"mase": 2.0}),
+    backtest=Backtest(cutoffs=4, step=24, min_cutoffs=3),
+)
+NOW = datetime(2024, 1, 11, tzinfo=UTC)
 
 DOMAIN = replace(CHICAGO_CRIME, gates=Gates(minimum={"roc_auc": 0.5}))
 
@@ -189,3 +212,99 @@ def _champion_without_files(client: MlflowClient, name: str) -> None:
     source = Path("/nowhere/model").as_uri()
     version = registry.register(client, name, source, run_id="r" * 32, provenance=_provenance())
     registry.set_alias(client, name, registry.CHAMPION, version.version)
+
+
+def _seats(days: float) -> pd.DataFrame:
+    """A day like the other, but for noise, up to `NOW`: two lines and their total."""
+    count = int(days * 24)
+    hours = pd.date_range(end=NOW - timedelta(hours=1), periods=count, freq="h")
+    noise = np.random.default_rng(1).normal(0, 3, (2, count))
+    lines = [100 + 50 * np.sin(hours.hour.to_numpy() * np.pi / 12) + line for line in noise]
+    series = {"7": lines[0], "8": lines[1], None: lines[0] + lines[1]}
+    return pd.concat(
+        [pd.DataFrame({"hour": hours, "line": pd.array([key] * count, "string"), "seats": seats}) for key, seats in series.items()]
+    )
+
+
+def _choose(client: MlflowClient, run_id: str, domain: ForecastDomain, method: Method, **changes: Any) -> str:
+    model = replace(ForecastModel.of(domain, method), **changes)
+    return str(register_method(client, domain, model, run_id=run_id, provenance=_provenance())[0].version)
+
+
+def _judge_method(client: MlflowClient, domain: ForecastDomain, version: str, method: Method, history: pd.DataFrame) -> Verdict:
+    scores = compare(history, [method], domain, created_at=NOW).scores
+    metrics = asdict(scores) if scores else {"mae": None, "mase": None}
+    return judge_method(client, domain, version, metrics, history, created_at=NOW)
+
+
+def test_method_is_one_version_whatever_it_was_chosen_on(client: MlflowClient, run_id: str) -> None:
+    model = ForecastModel.of(BUSES, METHODS[0])
+    first, is_first_new = register_method(client, BUSES, model, run_id=run_id, provenance=_provenance())
+    again, is_again_new = register_method(client, BUSES, model, run_id=run_id, provenance=_provenance("v2"))
+    other = _choose(client, run_id, BUSES, replace(METHODS[0], params={"history_hours": 48}))
+    found = registry.trace(client, f"buses/{first.version}").provenance
+
+    assert (is_first_new, is_again_new, again.version) == (True, False, first.version)
+    assert other != str(first.version)
+    assert (found.candidate, found.params, found.serving_engine, found.features) == ("seasonal_naive_day", {}, "", ())
+    assert found.upstream["chicago_crime/raw_crimes"] == {"2017-12": "v1"}
+    assert "statsforecast" in found.library_versions
+    assert "statsforecast" not in library_versions()
+    assert registry.by_alias(client, "buses", registry.CHALLENGER).version == int(other)  # type: ignore[union-attr]
+
+
+def test_judge_method_scores_the_champion_on_the_same_cutoffs(client: MlflowClient, run_id: str) -> None:
+    domain, history, (day, mean, last) = replace(BUSES, name="trams"), _seats(10), METHODS
+    by_method = {method.name: _choose(client, run_id, domain, method) for method in METHODS}
+
+    first = _judge_method(client, domain, by_method[day.name], day, history)
+    registry.set_alias(client, domain.name, registry.CHAMPION, by_method[day.name])
+    same = _judge_method(client, domain, by_method[day.name], day, history)
+    better = _judge_method(client, domain, by_method[mean.name], mean, history)
+    worse = _judge_method(client, domain, by_method[last.name], last, history)
+
+    assert (first.decision.promote, first.champion) == (True, None)
+    assert (same.decision.promote, same.decision.reason) == (True, "it is the champion already, unchanged")
+    assert better.champion == first.challenger == pytest.approx({"mae": 6, "mase": 1, "cutoffs": 4, "points": 96}, rel=0.5)
+    assert (better.champion["cutoffs"], better.champion["points"]) == (better.challenger["cutoffs"], better.challenger["points"]) == (4, 96)
+    mase, theirs = better.challenger["mase"], better.champion["mase"]
+    assert (better.decision.promote, better.decision.reason) == (
+        True,
+        f"mase {mase:.4f} against the champion's {theirs:.4f} on the same cutoffs",
+    )
+    assert not worse.decision.promote
+    assert worse.decision.reason == f"mase {worse.challenger['mase']:.4f} is above 2"
+
+
+def test_judge_method_with_too_little_history_takes_the_first_champion_only(client: MlflowClient, run_id: str) -> None:
+    domain, history, (day, _, last) = replace(BUSES, name="ferries"), _seats(2), METHODS
+    challenger, other = _choose(client, run_id, domain, last), _choose(client, run_id, domain, day)
+
+    first = _judge_method(client, domain, challenger, last, history)
+    registry.set_alias(client, domain.name, registry.CHAMPION, challenger)
+    later = _judge_method(client, domain, other, day, history)
+
+    assert (first.decision.promote, first.decision.reason) == (True, "the first champion: mase cannot be measured yet")
+    assert (first.challenger, first.champion) == ({}, None)
+    assert (later.decision.promote, "only the first champion" in later.decision.reason) == (False, True)
+
+
+def test_judge_method_lets_the_champions_method_pass_with_new_constants(client: MlflowClient, run_id: str) -> None:
+    domain, history, (day, *_) = replace(BUSES, name="planes"), _seats(10), METHODS
+    registry.set_alias(client, domain.name, registry.CHAMPION, _choose(client, run_id, domain, day, coverage=0.5))
+    version = _choose(client, run_id, domain, day)
+
+    verdict = _judge_method(client, domain, version, day, history)
+    strict = _judge_method(client, replace(domain, gates=replace(domain.gates, maximum={"mase": 0.01})), version, day, history)
+
+    assert (verdict.decision.promote, verdict.decision.reason) == (True, "the champion's method, with the system's present constants")
+    assert (strict.decision.promote, "is above 0.01" in strict.decision.reason) == (False, True)
+
+
+def test_judge_method_stops_where_the_champion_cannot_be_loaded(client: MlflowClient, run_id: str) -> None:
+    domain, history = replace(BUSES, name="wrecks"), _seats(10)
+    _champion_without_files(client, domain.name)
+    version = _choose(client, run_id, domain, METHODS[0])
+
+    with pytest.raises(RuntimeError, match=r"the champion wrecks version 1 cannot be loaded.*Restore its artifacts, or give @champion"):
+        _judge_method(client, domain, version, METHODS[0], history)
