@@ -12,12 +12,15 @@ import typer
 if TYPE_CHECKING:
     from mlops_assets.sandbox.running import Sandbox
 
-SETTINGS = ("SOCRATA_URL", "FOREST_API_URL", "FOREST_BATCH_SECONDS")
+SETTINGS = ("SOCRATA_URL", "FOREST_API_URL", "DONOSTIA_API_URL", "FOREST_BATCH_SECONDS")
 """What the command prints, one `NAME=value` a line and in this order."""
 
 
 def sandbox(
-    port: Annotated[int, typer.Option(help="Port of the Socrata portal on 127.0.0.1, the forest API takes the next; 0: free ones")] = 8700,
+    port: Annotated[
+        int,
+        typer.Option(help="Port of the Socrata portal on 127.0.0.1, the forest API and the car park feed take the next two; 0: free ones"),
+    ] = 8700,
     replay: Annotated[
         Path | None, typer.Option(help="Folder of real exports: served by each upstream that finds its own there, the others generate")
     ] = None,
@@ -66,6 +69,8 @@ def running_sandbox(replay: Path | None, *, batch_seconds: float = 0.0, whole_ba
 
 def _sandboxes(port: int, replay: Path | None, batch_seconds: float, *, whole_batches: bool) -> dict[str, "Sandbox"]:
     """By the settings that are to hold their URLs. FileNotFoundError if there is nothing to replay for any of them."""
+    from mlops_assets.sandbox.donostia import DonostiaSandbox
+    from mlops_assets.sandbox.donostia import replay as parkings
     from mlops_assets.sandbox.forest_cover import ForestCoverSandbox
     from mlops_assets.sandbox.forest_cover import replay as samples
     from mlops_assets.sandbox.socrata import SocrataSandbox
@@ -73,13 +78,16 @@ def _sandboxes(port: int, replay: Path | None, batch_seconds: float, *, whole_ba
 
     crime_replay = replay if replay and crimes.export_files(replay) else None
     sample_replay = replay if replay and samples.sample_files(replay) else None
-    if replay and not (crime_replay or sample_replay):
-        raise FileNotFoundError(f"{replay} holds nothing to replay: expected {crimes.EXPECTED}; or {samples.EXPECTED}")
+    parking_replay = replay if replay and parkings.snapshot_files(replay) else None
+    if replay and not (crime_replay or sample_replay or parking_replay):
+        expected = f"{crimes.EXPECTED}; or {samples.EXPECTED}; or {parkings.EXPECTED}"
+        raise FileNotFoundError(f"{replay} holds nothing to replay: expected {expected}")
     return {
         "SOCRATA_URL": SocrataSandbox(port=port, replay=crime_replay),
         "FOREST_API_URL": ForestCoverSandbox(
             port=port and port + 1, replay=sample_replay, batch_seconds=batch_seconds, whole_batches=whole_batches
         ),
+        "DONOSTIA_API_URL": DonostiaSandbox(port=port and port + 2, replay=parking_replay),
     }
 
 

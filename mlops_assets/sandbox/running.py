@@ -39,6 +39,11 @@ class Sandbox:
 
     @property
     def url(self) -> str:
+        """What a client's setting holds. RuntimeError when it does not listen."""
+        return self.origin
+
+    @property
+    def origin(self) -> str:
         """Where it listens: http://127.0.0.1:port. RuntimeError when it does not."""
         if self._server is None:
             raise RuntimeError("the sandbox is not running: use it as a context manager")

@@ -158,8 +158,9 @@ class LoopbackHandler(BaseHTTPRequestHandler):
         if self.server.upstream.compresses and len(body) >= GZIP_FROM_BYTES and "gzip" in self.headers.get("Accept-Encoding", ""):
             body = gzip.compress(body, compresslevel=1, mtime=0)
             headers["Content-Encoding"] = "gzip"
-        self.send_response(reply.status)
-        for name, value in headers.items():
+        self.log_request(reply.status)
+        self.send_response_only(reply.status)
+        for name, value in {"Server": self.version_string(), "Date": self.date_time_string(), **headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
