@@ -14,23 +14,22 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.resources.upstream import AttemptError, UpstreamError, ask, cause_of, http_address, retry_after_seconds
+from mlops_assets.resources.upstream import PASSING_STATUSES, Advice, AttemptError, MalformedAnswerError, ask, get, http_address, refusal
 from mlops_assets.settings import Settings
 
 if TYPE_CHECKING:
     from requests import Response
 
-PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-"""HTTP statuses that may be gone at the next attempt."""
 LARGEST_BYTES = 50_000_000
 """An answer has some hundred thousand; a body without end must not fill the memory."""
-CHUNK_BYTES = 1 << 20
 ALL_COLLECTED = "recolect"
 """Stands in the detail of the 400 that ends the data: "Ya se recolectó toda la información minima necesaria"."""
 
-CHECK_ADDRESS = "Check FOREST_API_URL: something other than the batch API (a proxy, a login page) may answer there."
-CHECK_NETWORK = "Check FOREST_API_URL and the network; for slow answers raise FOREST_TIMEOUT_SECONDS."
-RUN_LATER = "The API is in trouble: run this again later."
+ADVICE = Advice(
+    network="Check FOREST_API_URL and the network; for slow answers raise FOREST_TIMEOUT_SECONDS.",
+    address="Check FOREST_API_URL: something other than the batch API (a proxy, a login page) may answer there.",
+    later="The API is in trouble: run this again later.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +48,6 @@ class Collected:
     """The ordinary end of the data: the API has handed out every batch, and says so."""
 
     detail: str
-
-
-class MalformedAnswerError(UpstreamError):
-    """JSON that is not an answer of this API; holds what came and when, so that it can be kept."""
-
-    def __init__(self, text: str, body: bytes, received_at: datetime) -> None:
-        """`received_at` is UTC."""
-        super().__init__(text)
-        self.body = body
-        self.received_at = received_at
 
 
 class ForestApiClient:
@@ -97,18 +86,8 @@ class ForestApiClient:
         return ask(self._request, subject=self._subject, attempts=self._attempts, sleep=self._sleep)
 
     def _request(self) -> Answer | Collected:
-        import requests
-
-        try:
-            response = self._session.get(self._url, params={"group_number": self._group_number}, timeout=self._timeout, stream=True)
-            with response:
-                body = _body(response)
-        except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
-            raise AttemptError(f"the body is cut short ({type(error).__name__})", RUN_LATER, passing=True) from None
-        except (requests.ConnectionError, requests.Timeout) as error:
-            raise AttemptError(cause_of(error), CHECK_NETWORK, passing=True) from None
-        except requests.RequestException as error:
-            raise AttemptError(cause_of(error), CHECK_ADDRESS) from None
+        params = {"group_number": self._group_number}
+        response, body = get(self._session, self._url, params=params, timeout=self._timeout, largest=LARGEST_BYTES, advice=ADVICE)
         received_at = datetime.now(UTC)
         if response.status_code == 200:
             return self._answer(response, body, received_at)
@@ -123,10 +102,10 @@ class ForestApiClient:
         except (ValueError, RecursionError):
             kind = response.headers.get("Content-Type", "of no declared type").partition(";")[0]
             what = "the body is cut short or not JSON" if "json" in kind else f"the answer is {kind}, not JSON"
-            raise AttemptError(what, CHECK_ADDRESS, passing=True) from None
+            raise AttemptError(what, ADVICE.address, passing=True) from None
         if not _is_answer(content):
             raise MalformedAnswerError(
-                f"{self._subject}: {body[:200]!r} holds no group, batch and rows. {CHECK_ADDRESS}", body, received_at
+                f"{self._subject}: {body[:200]!r} holds no group, batch and rows. {ADVICE.address}", body, received_at
             )
         if content["group_number"] != self._group_number:
             raise MalformedAnswerError(f"{self._subject}: the answer is for group {content['group_number']}.", body, received_at)
@@ -134,18 +113,16 @@ class ForestApiClient:
 
     def _refusal(self, response: "Response", detail: str) -> AttemptError:
         status = response.status_code
-        what = f"HTTP {status} {response.reason}" + (f" ({detail})" if detail else "")
         match status:
             case 400 | 422:
                 advice = f"The API refuses group {self._group_number}: set FOREST_GROUP_NUMBER to the group it knows, 1 to 10."
             case 404:
                 advice = f"Nothing is at {self._url}: check FOREST_API_URL."
             case _ if status in PASSING_STATUSES:
-                advice = RUN_LATER
+                advice = ADVICE.later
             case _:
-                advice = CHECK_ADDRESS
-        retry_after = retry_after_seconds(response.headers.get("Retry-After"))
-        return AttemptError(what, advice, passing=status in PASSING_STATUSES, retry_after=retry_after)
+                advice = ADVICE.address
+        return refusal(response, advice, detail)
 
 
 class ForestApiResource(dg.ConfigurableResource["ForestApiResource"]):
@@ -187,18 +164,6 @@ def _is_answer(content: Any) -> bool:
         and all(type(content.get(name)) is int for name in ("group_number", "batch_number"))
         and isinstance(content.get("data"), list)
     )
-
-
-def _body(response: "Response") -> bytes:
-    """The decoded body; AttemptError once it is longer than any answer of this API."""
-    chunks: list[bytes] = []
-    size = 0
-    for chunk in response.iter_content(CHUNK_BYTES):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > LARGEST_BYTES:
-            raise AttemptError(f"the body is longer than {LARGEST_BYTES:,} bytes", CHECK_ADDRESS)
-    return b"".join(chunks)
 
 
 def _detail(body: bytes) -> str:

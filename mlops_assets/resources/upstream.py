@@ -5,13 +5,17 @@ Here belongs what every HTTP upstream shares. Protocols, addresses and settings 
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+if TYPE_CHECKING:
+    from requests import Response, Session
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +25,18 @@ BACKOFF = wait_random_exponential(multiplier=1, max=60)
 """Seconds before the next attempt: exponential with full jitter."""
 LONGEST_RETRY_AFTER = 120.0
 """Seconds; an upstream that asks for a longer pause is asked again after this one."""
+PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+"""HTTP statuses that may be gone at the next attempt."""
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do about a connection that fails, about an answer that shows a wrong address, and about an upstream in trouble."""
+
+    network: str
+    address: str
+    later: str
 
 
 class UpstreamError(RuntimeError):
@@ -31,16 +47,39 @@ class UpstreamSchemaError(UpstreamError):
     """The upstream lacks a column that the query names: it was renamed or removed."""
 
 
+class MalformedAnswerError(UpstreamError):
+    """A whole answer that is none of this upstream's; holds what came and when, so that it can be kept."""
+
+    def __init__(self, text: str, body: bytes, received_at: datetime) -> None:
+        """`received_at` is UTC."""
+        super().__init__(text)
+        self.body = body
+        self.received_at = received_at
+
+
 class AttemptError(Exception):
     """One failed request: what happened, what to do about it, and whether it may be gone at the next attempt (`passing`)."""
 
-    def __init__(self, what: str, advice: str, *, passing: bool = False, schema: bool = False, retry_after: float = 0.0) -> None:
-        """`retry_after`: seconds that the upstream asks for; `schema`: it ends as an `UpstreamSchemaError`."""
+    def __init__(
+        self,
+        what: str,
+        advice: str,
+        *,
+        passing: bool = False,
+        schema: bool = False,
+        retry_after: float = 0.0,
+        answer: tuple[bytes, datetime] | None = None,
+    ) -> None:
+        """`retry_after`: seconds that the upstream asks for; `schema`: it ends as an `UpstreamSchemaError`.
+
+        `answer`, the body and the time (UTC) of its receipt: it ends as a `MalformedAnswerError` that holds them.
+        """
         super().__init__(what)
         self.advice = advice
         self.passing = passing
         self.schema = schema
         self.retry_after = retry_after
+        self.answer = answer
 
 
 def ask(request: Callable[[], Answer], *, subject: str, attempts: int, sleep: Callable[[float], None] = time.sleep) -> Answer:
@@ -65,7 +104,43 @@ def ask(request: Callable[[], Answer], *, subject: str, attempts: int, sleep: Ca
     except AttemptError as failure:
         made = retrying.statistics["attempt_number"]
         text = f"{subject}: {failure}; gave up after {made} attempt{'s' * (made > 1)}. {failure.advice}"
+        if failure.answer is not None:
+            raise MalformedAnswerError(text, *failure.answer) from None
         raise (UpstreamSchemaError if failure.schema else UpstreamError)(text) from None
+
+
+def get(
+    session: "Session",
+    url: str,
+    *,
+    timeout: float,
+    largest: int,
+    advice: Advice,
+    params: Mapping[str, str | int] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> "tuple[Response, bytes]":
+    """The answer to a GET request, whatever its status, and its decoded body; one of more than `largest` bytes is no answer.
+
+    AttemptError if there is none, or not a whole one. `timeout` is the longest silence in seconds.
+    """
+    import requests
+
+    try:
+        with session.get(url, params=params, headers=headers, timeout=timeout, stream=True) as response:
+            return response, _body(response, largest, advice)
+    except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
+        raise AttemptError(f"the body is cut short ({type(error).__name__})", advice.later, passing=True) from None
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise AttemptError(cause_of(error), advice.network, passing=True) from None
+    except requests.RequestException as error:
+        raise AttemptError(cause_of(error), advice.address) from None
+
+
+def refusal(response: "Response", advice: str, detail: str = "") -> AttemptError:
+    """What an answer of another status than 200 comes to; `detail` is the upstream's own message."""
+    what = f"HTTP {response.status_code} {response.reason}" + (f" ({detail})" if detail else "")
+    retry_after = retry_after_seconds(response.headers.get("Retry-After"))
+    return AttemptError(what, advice, passing=response.status_code in PASSING_STATUSES, retry_after=retry_after)
 
 
 def http_address(setting: str, url: str) -> SplitResult:
@@ -93,6 +168,17 @@ def retry_after_seconds(header: str | None) -> float:
     except ValueError:
         return 0.0
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _body(response: "Response", largest: int, advice: Advice) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in response.iter_content(CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > largest:
+            raise AttemptError(f"the body is longer than {largest:,} bytes", advice.address)
+    return b"".join(chunks)
 
 
 def _failure_of(state: RetryCallState) -> BaseException | None:

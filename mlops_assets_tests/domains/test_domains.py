@@ -9,18 +9,20 @@ import dagster as dg
 import pytest
 
 from mlops_assets.definitions import defs
-from mlops_assets.domain import Candidate, Domain, Monthly
+from mlops_assets.domain import Candidate, Domain, ForecastDomain, Hourly, Monthly, TabularDomain
 from mlops_assets.domains import DOMAINS
+from mlops_assets.hours import hour_of
 from mlops_assets.ml.encode import feature_columns
 from mlops_assets.ml.estimators import build_estimator
+from mlops_assets.ml.forecast.methods import METHODS
 from mlops_assets.ml.provenance import upstream_tag
 from mlops_assets.ml.task import task_of
 from mlops_assets.partitions import partitions_of
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 JSON_TYPES = {"string": str, "boolean": bool, "long": int, "double": float}
-STAGES = {
-    "enriched",
+STAGES = {"enriched", "model", "registered_model", "champion"}
+TABULAR_STAGES = {
     "enricher",
     "split_train",
     "split_test",
@@ -30,17 +32,19 @@ STAGES = {
     "scaler",
     "scaled_train",
     "scaled_test",
-    "model",
     "test_predictions",
     "evaluation",
     "split_comparison",
-    "registered_model",
-    "champion",
 }
 OPTIONAL_STAGES = {"outliers_removed", "balanced", "selected_features"}
-CANDIDATES = [(domain, candidate) for domain in DOMAINS.values() for candidate in domain.candidates]
+FORECAST_STAGES = {"series", "candidate_metrics", "predictions", "model_metrics", "forecast_accuracy"}
+TABULAR = [domain for domain in DOMAINS.values() if isinstance(domain, TabularDomain)]
+FORECASTING = [domain for domain in DOMAINS.values() if isinstance(domain, ForecastDomain)]
+CANDIDATES = [(domain, candidate) for domain in TABULAR for candidate in domain.candidates]
 
 every_domain = pytest.mark.parametrize("domain", DOMAINS.values(), ids=list(DOMAINS))
+tabular = pytest.mark.parametrize("domain", TABULAR, ids=[domain.name for domain in TABULAR])
+forecasting = pytest.mark.parametrize("domain", FORECASTING, ids=[domain.name for domain in FORECASTING])
 every_candidate = pytest.mark.parametrize(
     ("domain", "candidate"), CANDIDATES, ids=[f"{domain.name}-{candidate.name}" for domain, candidate in CANDIDATES]
 )
@@ -50,7 +54,12 @@ def _assets(domain: Domain) -> list[dg.AssetKey]:
     return [key for key in defs.resolve_asset_graph().get_all_asset_keys() if key.path[0] == domain.name]
 
 
-def _source_columns(domain: Domain) -> list[str]:
+def _forecasting(domain: Domain) -> ForecastDomain:
+    assert isinstance(domain, ForecastDomain), "a system is of one kind or the other"
+    return domain
+
+
+def _source_columns(domain: TabularDomain) -> list[str]:
     """Every enriched column that a feature is made from, once for each feature."""
     features = domain.features
     crossed = [column for columns in features.target for column in columns]
@@ -77,7 +86,7 @@ def test_names_follow_the_grammar(domain: Domain) -> None:
     assert domain.description.endswith(".")
     for key in _assets(domain):
         assert all(NAME.fullmatch(part) for part in key.path)
-    names = [candidate.name for candidate in domain.candidates]
+    names = [item.name for item in (domain.candidates if isinstance(domain, TabularDomain) else _forecasting(domain).methods)]
     assert all(NAME.fullmatch(name) for name in names)
     assert len(set(names)) == len(names) > 0
 
@@ -86,19 +95,26 @@ def test_names_follow_the_grammar(domain: Domain) -> None:
 def test_the_whole_lineage_is_there_from_raw_to_champion(domain: Domain) -> None:
     stages = {"/".join(key.path[1:]) for key in _assets(domain)}
 
-    assert stages >= STAGES
-    expected = {"outliers_removed"} if domain.outliers.columns else set()
-    assert stages & OPTIONAL_STAGES == expected | ({"balanced", "selected_features"} if domain.resamples else set())
+    assert stages >= STAGES | (TABULAR_STAGES if isinstance(domain, TabularDomain) else FORECAST_STAGES)
     assert [stage for stage in stages if stage.startswith("raw_")]
 
 
+@tabular
+def test_optional_stages_are_there_where_something_needs_them(domain: TabularDomain) -> None:
+    stages = {"/".join(key.path[1:]) for key in _assets(domain)}
+
+    expected = {"outliers_removed"} if domain.outliers.columns else set()
+    assert stages & OPTIONAL_STAGES == expected | ({"balanced", "selected_features"} if domain.resamples else set())
+
+
 @every_domain
-def test_jobs_and_sensor_are_there_and_a_schedule_where_months_end(domain: Domain) -> None:
+def test_jobs_and_sensor_are_there_and_a_schedule_where_time_makes_partitions(domain: Domain) -> None:
     repository = defs.get_repository_def()
 
     assert {f"{domain.name}_ingest", f"{domain.name}_training"} <= {job.name for job in repository.get_all_jobs()}
+    assert (f"{domain.name}_forecast" in {job.name for job in repository.get_all_jobs()}) == isinstance(domain, ForecastDomain)
     assert f"{domain.name}_new_data_sensor" in {sensor.name for sensor in repository.sensor_defs}
-    if isinstance(domain.cadence, Monthly):
+    if isinstance(domain.cadence, Monthly | Hourly):
         schedule = repository.get_schedule_def(f"{domain.name}_schedule")
         assert (schedule.cron_schedule, schedule.execution_timezone) == (domain.cadence.schedule, "UTC")
 
@@ -119,20 +135,20 @@ def test_request_fields_are_distinct_described_and_exemplified(domain: Domain) -
         assert type(field.example) is JSON_TYPES[field.type], field.name
 
 
-@every_domain
-def test_the_answer_is_not_part_of_the_question(domain: Domain) -> None:
+@tabular
+def test_the_answer_is_not_part_of_the_question(domain: TabularDomain) -> None:
     assert domain.target not in {field.name for field in domain.request}
     assert domain.target not in _source_columns(domain)
     assert domain.id_column not in _source_columns(domain)
 
 
-@every_domain
-def test_a_client_can_send_some_features_as_they_are(domain: Domain) -> None:
+@tabular
+def test_a_client_can_send_some_features_as_they_are(domain: TabularDomain) -> None:
     assert {field.name for field in domain.request} & set(_source_columns(domain))
 
 
-@every_domain
-def test_feature_columns_are_distinct_and_the_scaled_ones_among_them(domain: Domain) -> None:
+@tabular
+def test_feature_columns_are_distinct_and_the_scaled_ones_among_them(domain: TabularDomain) -> None:
     columns = feature_columns(domain.features)
 
     assert len(set(columns)) == len(columns)
@@ -142,13 +158,13 @@ def test_feature_columns_are_distinct_and_the_scaled_ones_among_them(domain: Dom
     assert all(len(set(categories)) == len(categories) > 1 for categories in domain.features.one_hot.values())
 
 
-@every_domain
-def test_only_a_boolean_target_is_averaged(domain: Domain) -> None:
+@tabular
+def test_only_a_boolean_target_is_averaged(domain: TabularDomain) -> None:
     assert not (domain.classes and domain.features.target), "a mean of class codes means nothing"
 
 
 @every_candidate
-def test_candidates_use_encodings_that_give_columns(domain: Domain, candidate: Candidate) -> None:
+def test_candidates_use_encodings_that_give_columns(domain: TabularDomain, candidate: Candidate) -> None:
     assert candidate.description.endswith(".")
     for encoding in candidate.encodings:
         assert feature_columns(domain.features, (encoding,))
@@ -157,7 +173,7 @@ def test_candidates_use_encodings_that_give_columns(domain: Domain, candidate: C
 
 
 @every_candidate
-def test_candidates_name_parameters_that_their_estimator_has(domain: Domain, candidate: Candidate) -> None:
+def test_candidates_name_parameters_that_their_estimator_has(domain: TabularDomain, candidate: Candidate) -> None:
     known = set(build_estimator(candidate.estimator, {}, seed=0).get_params())  # type: ignore[attr-defined]
 
     assert set(candidate.params) | set(candidate.space) <= known
@@ -165,7 +181,7 @@ def test_candidates_name_parameters_that_their_estimator_has(domain: Domain, can
 
 
 @every_candidate
-def test_candidates_search_from_inside_a_space_that_can_be_searched(domain: Domain, candidate: Candidate) -> None:
+def test_candidates_search_from_inside_a_space_that_can_be_searched(domain: TabularDomain, candidate: Candidate) -> None:
     for name, limits in candidate.space.items():
         assert isfinite(limits.low), name
         assert limits.low < limits.high < float("inf"), name
@@ -176,17 +192,25 @@ def test_candidates_search_from_inside_a_space_that_can_be_searched(domain: Doma
 
 
 @every_domain
-def test_search_and_gates_know_their_metrics(domain: Domain) -> None:
-    assert {domain.search.metric, domain.gates.metric, *domain.gates.minimum} <= set(task_of(domain).metric_names)
-    assert domain.gates.minimum, "without an absolute gate the first model, however bad, becomes champion"
-    assert all(0 < minimum < 1 for minimum in domain.gates.minimum.values())
+def test_an_absolute_gate_holds_the_first_model(domain: Domain) -> None:
+    limits = {**domain.gates.minimum, **domain.gates.maximum}
+
+    assert limits, "without an absolute gate the first model, however bad, becomes champion"
+    assert all(isfinite(limit) and limit > 0 for limit in limits.values())
     assert domain.gates.min_rows > 0
+
+
+@tabular
+def test_search_and_gates_know_their_metrics(domain: TabularDomain) -> None:
+    assert {domain.search.metric, domain.gates.metric, *domain.gates.minimum} <= set(task_of(domain).metric_names)
+    assert all(0 < minimum < 1 for minimum in domain.gates.minimum.values())
+    assert (domain.gates.better, domain.gates.maximum) == ("more", {})
     assert domain.search.trials >= 0
     assert 0 < domain.search.validation_share < 1
 
 
-@every_domain
-def test_split_outliers_balance_and_selection_can_work(domain: Domain) -> None:
+@tabular
+def test_split_outliers_balance_and_selection_can_work(domain: TabularDomain) -> None:
     assert 0 < domain.split.test_share < 1
     assert domain.outliers.deviations > 0
     assert {domain.target, domain.id_column}.isdisjoint(domain.outliers.columns)
@@ -194,10 +218,14 @@ def test_split_outliers_balance_and_selection_can_work(domain: Domain) -> None:
     assert min(domain.balance.neighbours, domain.selection.neighbours) > 0
 
 
-@every_domain
-def test_classes_count_from_zero_and_tables_are_whole(domain: Domain) -> None:
+@tabular
+def test_classes_count_from_zero(domain: TabularDomain) -> None:
     assert list(domain.classes) == list(range(len(domain.classes)))
     assert len(domain.classes) != 1
+
+
+@every_domain
+def test_tables_are_whole(domain: Domain) -> None:
     for table in domain.tables:
         columns = {column.name for column in table.columns}
         assert NAME.fullmatch(table.name)
@@ -214,6 +242,10 @@ def test_cadence_is_valid(domain: Domain) -> None:
         assert datetime.strptime(domain.cadence.start, "%Y-%m")
         assert domain.cadence.window > 0
         assert domain.cadence.revision_interval_seconds >= 60
+    elif isinstance(domain.cadence, Hourly):
+        assert hour_of(domain.cadence.start)
+        assert domain.cadence.window > 0
+        assert domain.cadence.training_hours > 0
     else:
         assert domain.cadence.count > 0
         assert domain.cadence.interval_seconds > 0
@@ -226,12 +258,37 @@ def test_provenance_of_every_asset_can_be_registered(domain: Domain) -> None:
 
 
 @every_domain
-def test_training_starts_behind_the_blocking_checks_on_enriched(domain: Domain) -> None:
+def test_training_and_promotion_stand_behind_blocking_checks(domain: Domain) -> None:
     graph = defs.resolve_asset_graph()
-    enriched = dg.AssetKey([domain.name, "enriched"])
-    blocking = [key for key in graph.asset_check_keys if key.asset_key == enriched and graph.get(key).blocking]
+    learnt_from = dg.AssetKey([domain.name, "enriched" if isinstance(domain, TabularDomain) else "series"])
 
-    assert blocking
+    assert [key for key in graph.asset_check_keys if key.asset_key == learnt_from and graph.get(key).blocking]
     assert {"challenger_beats_champion", "registered_model_reproduces_the_lineage"} <= {
         key.name for key in graph.asset_check_keys if key.asset_key.path == [domain.name, "registered_model"] and graph.get(key).blocking
     }
+
+
+@forecasting
+def test_a_forecaster_has_methods_from_the_best_to_the_one_that_needs_least(domain: ForecastDomain) -> None:
+    assert {method.name for method in domain.methods} <= set(METHODS)
+    needs = [METHODS[method.name].needs for method in domain.methods]
+    assert needs[-1] == min(needs) == 1, "one reading must be enough for a forecast"
+    assert all(method.description.endswith(".") for method in domain.methods)
+    assert domain.gates.metric in ("mae", "mase")
+    assert domain.gates.better == "less"
+
+
+@forecasting
+def test_a_forecaster_can_be_fitted_scored_and_published(domain: ForecastDomain) -> None:
+    window = domain.cadence.window if isinstance(domain.cadence, Hourly) else 0
+    columns = {column.name for column in domain.table(domain.observations).columns}
+
+    assert {domain.id_column, domain.time_column, domain.target} <= columns
+    assert {field.name for field in domain.request} == {domain.id_column, domain.time_column, domain.target}
+    assert 0 < domain.horizon <= domain.max_horizon
+    assert 0 < domain.coverage < 1
+    assert 1 < domain.frozen_hours < domain.stuck_hours
+    assert domain.backtest.cutoffs >= domain.backtest.min_cutoffs >= 4
+    assert window >= domain.backtest.cutoffs * domain.backtest.step + domain.horizon
+    for name in FORECAST_STAGES - {"series"}:
+        assert domain.table(name).mode == "replace"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from mlops_assets.resources.forest_api import Answer, Collected, ForestApiClient, ForestApiResource, MalformedAnswerError
-from mlops_assets.resources.upstream import UpstreamError
+from mlops_assets.resources.forest_api import Answer, Collected, ForestApiClient, ForestApiResource
+from mlops_assets.resources.upstream import MalformedAnswerError, UpstreamError
 from mlops_assets.settings import Settings
 
 BODY = b' {"group_number":3, "batch_number": 2,\n "data":[["1","2"],["3"]]}'

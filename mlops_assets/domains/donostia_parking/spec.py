@@ -5,7 +5,10 @@ Times are UTC. A series is a car park, identified by the feed's `noteId`, or the
 
 from mlops_assets.domain import Backtest, Column, ForecastDomain, Gates, Hourly, Method, RequestField, Table
 
-CADENCE = Hourly(start="2022-01-01T00", window=28 * 24)
+CADENCE = Hourly(start="2022-01-01T00", window=120 * 24)
+"""Four months: a feed that has stood still for weeks leaves nothing to learn from in less."""
+RECENT = {"history_hours": 28 * 24}
+"""For methods whose cost grows with their history, and that gain nothing from more of it."""
 
 HOUR = Column("hour", "timestamp", "The hour, its first moment.")
 
@@ -43,7 +46,7 @@ REJECTS = Table(
 )
 HOURLY_PARKING = Table(
     name="hourly_parking",
-    description="The last reading of each car park in the hour, and their sum: the city, which has no id. An hour without a reading has no rows.",
+    description="The last reading of each car park in the hour, and their sum, the city. An hour without a reading has no rows.",
     columns=(
         HOUR,
         Column("parking_id", "string", "The car park's noteId; null: the city."),
@@ -84,6 +87,7 @@ MODEL_METRICS = Table(
         MODEL_VERSION,
     ),
     partition_column="run_at",
+    partition_offset_hours=1,
     mode="replace",
     day_column="run_at",
 )
@@ -100,6 +104,7 @@ CANDIDATE_METRICS = Table(
         Column("is_winner", "boolean", "Whether it is the challenger."),
     ),
     partition_column="run_at",
+    partition_offset_hours=1,
     mode="replace",
     day_column="run_at",
 )
@@ -108,12 +113,13 @@ PREDICTIONS = Table(
     description="The forecasts of each run hour: the city and every car park, with intervals.",
     columns=(CREATED_AT, *FORECAST),
     partition_column="created_at",
+    partition_offset_hours=1,
     mode="replace",
     day_column="created_at",
 )
 FORECAST_ACCURACY = Table(
     name="forecast_accuracy",
-    description="Every forecast that was published for an hour, against what then came. An hour that was not observed, or frozen, has no rows.",
+    description="Every forecast that was published for an hour, against what then came; nothing where nothing was observed.",
     columns=(
         CREATED_AT,
         *FORECAST,
@@ -140,8 +146,29 @@ DONOSTIA_PARKING = ForecastDomain(
         RequestField("parking_id", "string", "The car park's noteId; null: the city.", "8D2B...", required=True, nullable=True),
         RequestField("free", "double", "Free spaces in the last reading of the hour.", 129.0, required=True, nullable=True),
     ),
-    methods=(Method("last_value", "The last value goes on."),),
-    gates=Gates(metric="mase", better="less", maximum={"mase": 2.0}, min_rows=1),
+    methods=(
+        Method(
+            "weekly_profile",
+            "Each car park's own week by the local clock, its present deviation fading; the city is their sum.",
+            {
+                "time_zone": "Europe/Madrid",
+                "half_life_days": 20,
+                "shrinkage": 0.4,
+                "damping": 0.9,
+                "day_level": 0.3,
+                "stuck_hours": 8,
+            },
+        ),
+        Method("mstl", "MSTL: day and week taken apart, exponential smoothing for the rest.", RECENT),
+        Method("theta", "Dynamic optimised Theta with the period of a day.", RECENT),
+        Method("ets", "Exponential smoothing with additive errors and an additive day.", RECENT),
+        Method("sarimax", "SARIMAX(1,1,1)(1,1,1,24) by conditional least squares.", RECENT),
+        Method("seasonal_naive_week", "The same hour of the week again."),
+        Method("seasonal_naive_day", "The same hour of the day again."),
+        Method("hour_of_day_mean", "The mean of the hour of the day."),
+        Method("last_value", "The last value goes on."),
+    ),
+    gates=Gates(metric="mase", better="less", maximum={"mase": 1.25}, min_rows=1),
     backtest=Backtest(),
     tables=(RAW_PARKING, REJECTS, HOURLY_PARKING, MODEL_METRICS, CANDIDATE_METRICS, PREDICTIONS, FORECAST_ACCURACY),
     observations=HOURLY_PARKING.name,

@@ -8,10 +8,11 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.domains.forest_cover.assets import ENRICHED, RAW_BATCHES
-from mlops_assets.domains.forest_cover.landing import Landed, Landing, next_turn
+from mlops_assets.domains.forest_cover.landing import Landing, next_turn
 from mlops_assets.domains.forest_cover.spec import FOREST_COVER
 from mlops_assets.resources.forest_api import ForestApiResource
 from mlops_assets.settings import Settings
+from mlops_assets.storage.landing import Landed
 from mlops_assets.storage.resource import LakeResource
 
 INTERVAL_SECONDS = 30
@@ -81,7 +82,7 @@ def pause_after(failures: int) -> timedelta:
 def due_batch(lake: LakeResource, batch_seconds: float, now: datetime) -> str | dg.SkipReason:
     """The batch to ingest at `now` (UTC), or why there is none and until when. Reads the lake only."""
     landing = Landing(lake.lake)
-    landed = landing.by_batch()
+    landed = landing.by_partition()
     for batch, answers in landed.items():
         if not is_merged(lake, batch, answers):
             return batch

@@ -7,14 +7,15 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.domains.forest_cover.landing import UNKNOWN, Landed, Landing, distinct, next_turn
+from mlops_assets.domains.forest_cover.landing import UNKNOWN, Landing, next_turn
 from mlops_assets.domains.forest_cover.schema import rejection, validate_enriched, validate_raw, validate_samples
 from mlops_assets.domains.forest_cover.spec import CADENCE
 from mlops_assets.domains.forest_cover.transforms import ForestEnricher, parse_answer, parse_batch, raw_batch_frame
 from mlops_assets.partitions import batch_key, partitions_of, window_of
-from mlops_assets.resources.forest_api import Answer, Collected, ForestApiClient, MalformedAnswerError
-from mlops_assets.resources.upstream import UpstreamError
+from mlops_assets.resources.forest_api import Answer, Collected, ForestApiClient
+from mlops_assets.resources.upstream import MalformedAnswerError, UpstreamError
 from mlops_assets.settings import Settings
+from mlops_assets.storage.landing import Landed, distinct
 
 KEPT = "What is stored stays as it was."
 
@@ -34,7 +35,7 @@ def collect(client: ForestApiClient, landing: Landing, batches: Sequence[str], n
             landing.end(answer.detail)
             ended = True
             break
-        came.append(_land(landing, answer).batch)
+        came.append(_land(landing, answer).partition)
         if came[-1] != batch:
             note(f"asked for batch {batch}, but the API hands out {came[-1]} now: its answer is kept; materialize {came[-1]} to merge it")
     landed = {batch: landing.answers(batch) for batch in batches}
@@ -85,7 +86,7 @@ def partitions_to_ingest(resources: Mapping[str, Any], last: str | None) -> list
     if last is not None:
         return window_of(CADENCE, last)[-1:]
     landing = Landing(resources["lake"].lake)
-    turn = next_turn([answer for answers in landing.by_batch().values() for answer in answers], seconds)
+    turn = next_turn([answer for answers in landing.by_partition().values() for answer in answers], seconds)
     return [turn.due if turn.current is None or datetime.now(UTC) >= turn.at else turn.current]
 
 

@@ -37,7 +37,7 @@ PLACES: dict[str, tuple[Any, str]] = {
     "landed": (Landing, "accept"),
     "collected": (ingest, "collect"),
     "merging": (Transaction, "write"),
-    "merged": (stamps, "write_partition"),
+    "merged": (stamps, "write_partitions"),
 }
 """Place -> the function that the run has just left; of the writes to tables it is the one of the samples."""
 

@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from mlops_assets.domains.forest_cover.ingest import collect, partitions_to_ingest
-from mlops_assets.domains.forest_cover.landing import Landed
 from mlops_assets.domains.forest_cover.spec import REJECTS, SAMPLES
+from mlops_assets.storage.landing import Landed
 
 ROW = ["2596", "51", "3", "258", "-10", "510", "221", "232", "148", "6279", "Rawah", "C7745", "4"]
 END = {"detail": "Ya se recolectó toda la información minima necesaria"}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.domains.forest_cover.landing import Landed, Landing, Turn, next_turn
+from mlops_assets.domains.forest_cover.landing import Landing, Turn, next_turn
 from mlops_assets.storage.lake import Lake
+from mlops_assets.storage.landing import Landed
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
@@ -27,7 +28,7 @@ def test_answers_come_back_as_they_were_in_the_order_of_receipt(landing: Landing
 
     assert landing.answers("02") == [early, late]
     assert [landing.read(answer) for answer in (early, late)] == [b"early", b"late"]
-    assert landing.by_batch() == {"02": [early, late], "03": [other]}
+    assert landing.by_partition() == {"02": [early, late], "03": [other]}
     assert landing.answers("04") == []
 
 
@@ -48,7 +49,7 @@ def test_blocked_answers_are_kept_and_are_no_answers(landing: Landing) -> None:
 
     assert Path(place).read_bytes() == b"body"
     assert "/forest_cover/blocked_answers/02/20240501T120000000000Z-" in place
-    assert landing.by_batch() == {}
+    assert landing.by_partition() == {}
 
 
 def test_a_blocked_answer_that_comes_again_is_kept_once(landing: Landing, tmp_path: Path) -> None:
