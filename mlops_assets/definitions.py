@@ -9,7 +9,9 @@ import dagster as dg
 from mlops_assets.domains import DOMAINS
 from mlops_assets.factories.automation import failure_alert_sensor
 from mlops_assets.factories.keys import ARTIFACTS, FRAMES, TABLES
+from mlops_assets.factories.monitoring import monitoring_definitions
 from mlops_assets.process import hide_notices_of_chosen_features, prepare_process
+from mlops_assets.resources.donostia_api import DonostiaResource
 from mlops_assets.resources.forest_api import ForestApiResource
 from mlops_assets.resources.mlflow import MlflowResource
 from mlops_assets.resources.socrata import SocrataResource
@@ -33,6 +35,7 @@ def default_resources() -> dict[str, Any]:
         TABLES: TableIOManager(warehouse=warehouse),
         "socrata": SocrataResource(),
         "forest_api": ForestApiResource(),
+        "donostia_api": DonostiaResource(),
         "mlflow": MlflowResource(),
     }
 
@@ -46,7 +49,7 @@ def build_defs(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         # Runs are processes of their own already; a process for each step would cost more than most steps.
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(*systems, shared)
+    return dg.Definitions.merge(*systems, monitoring_definitions(DOMAINS.values()), shared)
 
 
 defs = build_defs()

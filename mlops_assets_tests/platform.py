@@ -23,14 +23,15 @@ class Platform:
     def __init__(self, domain: Domain, home: Path, instance: dg.DagsterInstance, upstream: Mapping[str, Any]) -> None:
         self.domain, self.instance = domain, instance
         self.lake = LakeResource(uri=str(home / "la ke"))
-        self.warehouse_url = f"duckdb:///{home / 'ware house.duckdb'}"
+        self.warehouse = WarehouseResource(url=f"duckdb:///{home / 'ware house.duckdb'}")
         self.tracking_uri = f"sqlite:///{home / 'ml flow' / 'mlflow.db'}"
         self.defs = build_defs(
             resources={
                 "lake": self.lake,
                 "frames": FrameIOManager(lake=self.lake),
                 "artifacts": ArtifactIOManager(lake=self.lake),
-                "tables": TableIOManager(warehouse=WarehouseResource(url=self.warehouse_url)),
+                "warehouse": self.warehouse,
+                "tables": TableIOManager(warehouse=self.warehouse),
                 "mlflow": MlflowResource(tracking_uri=self.tracking_uri),
                 **upstream,
             }
@@ -40,6 +41,10 @@ class Platform:
         """A range of partitions in one run."""
         tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
         return self.defs.resolve_job_def(f"{self.domain.name}_ingest").execute_in_process(instance=self.instance, tags=tags)
+
+    def run(self, stage: str, partition: str) -> dg.ExecuteInProcessResult:
+        """Another job of the system, for one partition."""
+        return self.defs.resolve_job_def(f"{self.domain.name}_{stage}").execute_in_process(instance=self.instance, partition_key=partition)
 
     def train(
         self, partition: str, config: Mapping[str, Mapping[str, Any]] | None = None, *, raise_on_error: bool = True

@@ -6,7 +6,7 @@ import sys
 import typer
 from dotenv import load_dotenv
 
-from mlops_assets.cli import dashboard, dev, models, run, sandbox, serve
+from mlops_assets.cli import dashboard, dev, hour, models, run, sandbox, serve
 from mlops_assets.process import prepare_process
 from mlops_assets.resources.upstream import UpstreamError
 from mlops_assets.settings import PROJECT_DIR, Settings
@@ -15,6 +15,7 @@ ABOUT = "Machine-learning systems from raw data to a registered champion: run on
 
 app = typer.Typer(name="mlops-assets", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 app.command("run")(run.run)
+app.command("hour")(hour.hour)
 app.command("sandbox")(sandbox.sandbox)
 app.command("dev")(dev.dev)
 app.command("mlflow")(dev.mlflow)

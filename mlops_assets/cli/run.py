@@ -3,18 +3,20 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from mlops_assets.cli.dev import Upstream, UpstreamOption
-from mlops_assets.cli.progress import progress_of
+from mlops_assets.cli.jobs import MONITORING_JOB, execute
 from mlops_assets.cli.sandbox import running_sandbox
-from mlops_assets.domain import Domain
+from mlops_assets.domain import Domain, ForecastDomain
 from mlops_assets.domains import DOMAINS
+from mlops_assets.hours import hour_key
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -77,31 +79,40 @@ def _run(domain: Domain, partitions: list[str]) -> None:
     import dagster as dg
 
     from mlops_assets.cli.dead_runs import end_dead_runs
-    from mlops_assets.cli.summary import print_summary
     from mlops_assets.definitions import build_defs
 
     defs = build_defs()
     with dg.DagsterInstance.get() as instance:
         end_dead_runs(instance)
-        ingest = _execute(defs, instance, f"{domain.name}_ingest", _range_tags(partitions))
-        training = _execute(defs, instance, f"{domain.name}_training", {}, partition=partitions[-1]) if ingest.success else None
-        succeeded = print_summary(console, domain, partitions, ingest, training)
+        ingest = execute(defs, instance, f"{domain.name}_ingest", console, partitions=partitions)
+        last = partitions[-1]
+        if ingest.success and is_running(domain, last):
+            console.print(
+                f"hour {last} is read. It is forecast from once it has ended: [bold]make dev[/bold], switch on the sensor; or "
+                f"[bold].venv/bin/mlops-assets hour {domain.name}[/bold] every hour"
+            )
+            raise typer.Exit(0)
+        later = [execute(defs, instance, job, console, partition=last) for job in _later_jobs(domain)] if ingest.success else []
+        execute(defs, instance, MONITORING_JOB, console)
+        succeeded = _print_summary(domain, partitions, ingest, later)
     raise typer.Exit(0 if succeeded else 1)
 
 
-def _execute(
-    defs: "dg.Definitions", instance: "dg.DagsterInstance", job_name: str, tags: dict[str, str], partition: str | None = None
-) -> "dg.ExecuteInProcessResult":
-    from dagster._core.utils import make_new_run_id
-
-    job = defs.resolve_job_def(job_name)
-    run_id = make_new_run_id()
-    quiet: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    with progress_of(instance, run_id, job_name, len(job.nodes), console):
-        return job.execute_in_process(
-            run_config=quiet, instance=instance, partition_key=partition, raise_on_error=False, tags=tags, run_id=run_id
-        )
+def is_running(domain: Domain, partition: str) -> bool:
+    """Whether the partition is an hour that has not ended, which is where a feed without a history begins."""
+    return isinstance(domain, ForecastDomain) and partition == hour_key(datetime.now(UTC))
 
 
-def _range_tags(partitions: list[str]) -> dict[str, str]:
-    return {"dagster/asset_partition_range_start": partitions[0], "dagster/asset_partition_range_end": partitions[-1]}
+def _later_jobs(domain: Domain) -> list[str]:
+    return [f"{domain.name}_{stage}" for stage in (["training", "forecast"] if isinstance(domain, ForecastDomain) else ["training"])]
+
+
+def _print_summary(
+    domain: Domain, partitions: list[str], ingest: "dg.ExecuteInProcessResult", later: "list[dg.ExecuteInProcessResult]"
+) -> bool:
+    from mlops_assets.cli.forecast_summary import print_forecast_summary
+    from mlops_assets.cli.summary import print_summary
+
+    if isinstance(domain, ForecastDomain):
+        return print_forecast_summary(console, domain, partitions, ingest, *later)
+    return print_summary(console, domain, partitions, ingest, *later)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -9,11 +10,15 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.execution.plan.objects import StepFailureData
 from tenacity import Retrying, stop_after_attempt, wait_exponential
 
-from mlops_assets.domain import Domain, Monthly
+from mlops_assets.domain import Domain, ForecastDomain, Hourly, Monthly
+from mlops_assets.factories.due import Due, due
 from mlops_assets.factories.keys import asset_key
 from mlops_assets.factories.release import GATE
-from mlops_assets.partitions import month_before, window_text
+from mlops_assets.hours import hour_key
+from mlops_assets.partitions import month_before
 from mlops_assets.settings import Settings
+from mlops_assets.storage.resource import LakeResource
+from mlops_assets.storage.warehouse_resource import WarehouseResource
 
 ALERT_ATTEMPTS = 3
 SCHEDULE_RETRIES = 2
@@ -24,27 +29,25 @@ DOMAIN_TAG = "mlops_assets/domain"
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
-def domain_jobs(domain: Domain, ingest: Sequence[dg.AssetsDefinition], training: Sequence[dg.AssetsDefinition]) -> tuple[Any, Any]:
-    """`<domain>_ingest` for any range of partitions, and `<domain>_training` for one."""
-
-    def job(stage: str, assets: Sequence[dg.AssetsDefinition], description: str) -> Any:
-        return dg.define_asset_job(
-            name=f"{domain.name}_{stage}",
-            selection=dg.AssetSelection.assets(*assets),
-            description=description,
-            # The UI lists a run under its job by the code location, which dg launch and dagster job execute do not note by themselves.
-            tags={DOMAIN_TAG: domain.name, ".dagster/repository": REPOSITORY},
-        )
-
-    return (
-        job("ingest", ingest, f"{domain.title}: from the upstream to enriched partitions. Takes a range of them in one run."),
-        job("training", training, f"{domain.title}: from {window_text(domain.cadence)} to the champion."),
+def domain_job(domain: Domain, stage: str, assets: Sequence[dg.AssetsDefinition], description: str) -> Any:
+    """`<domain>_<stage>`, which materializes the assets."""
+    return dg.define_asset_job(
+        name=f"{domain.name}_{stage}",
+        selection=dg.AssetSelection.assets(*assets),
+        description=f"{domain.title}: {description}",
+        # The UI lists a run under its job by the code location, which dg launch and dagster job execute do not note by themselves.
+        tags={DOMAIN_TAG: domain.name, ".dagster/repository": REPOSITORY},
     )
 
 
 def schedules(domain: Domain, job: Any) -> list[dg.ScheduleDefinition]:
-    """The schedule that ingests the month that has just ended; batches come when the upstream has them, which a sensor sees."""
-    return [_monthly_schedule(domain, job, domain.cadence.schedule)] if isinstance(domain.cadence, Monthly) else []
+    """The schedule that ingests the month that has just ended, or the hour that is running.
+
+    Batches come when the upstream has them, which a sensor sees.
+    """
+    if isinstance(domain.cadence, Monthly):
+        return [_monthly_schedule(domain, job, domain.cadence.schedule)]
+    return [_hourly_schedule(domain, job, domain.cadence.schedule)] if isinstance(domain.cadence, Hourly) else []
 
 
 def _monthly_schedule(domain: Domain, job: Any, cron: str) -> dg.ScheduleDefinition:
@@ -62,6 +65,64 @@ def _monthly_schedule(domain: Domain, job: Any, cron: str) -> dg.ScheduleDefinit
         return dg.RunRequest(run_key=month, partition_key=month, tags={"dagster/max_retries": str(SCHEDULE_RETRIES)})
 
     return schedule
+
+
+def _hourly_schedule(domain: Domain, job: Any, cron: str) -> dg.ScheduleDefinition:
+
+    @dg.schedule(
+        name=f"{domain.name}_schedule",
+        job=job,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        description="Ingests the hour that is running.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        """Asks for the hour of the tick. One that passes while nothing runs stays a gap: the feed has no history."""
+        hour = hour_key(context.scheduled_execution_time)
+        return dg.RunRequest(run_key=hour, partition_key=hour, tags={"dagster/max_retries": str(SCHEDULE_RETRIES)})
+
+    return schedule
+
+
+def new_hour_sensor(domain: ForecastDomain, training_job: Any, forecast_job: Any) -> dg.SensorDefinition:
+    """Starts the forecast of each hour that has ended and, every few hours, the comparison of the candidates."""
+
+    @dg.sensor(
+        jobs=[training_job, forecast_job],
+        name=f"{domain.name}_new_data_sensor",
+        minimum_interval_seconds=domain.cadence.training_interval_seconds,
+        description="Forecasts once an hour has ended, compares the candidates when that is due, and tells once that the feed is frozen.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, warehouse: WarehouseResource, lake: LakeResource) -> dg.SensorResult | dg.SkipReason:
+        """Each is asked for once for each content of an hour. The very first forecast waits for a champion."""
+        found = due(domain, warehouse, lake, datetime.now(UTC))
+        if found is None:
+            return dg.SkipReason(f"no hour of {domain.name} that has ended in the last two days is stored")
+        if found.frozen_since is not None:
+            return _frozen(context, domain, found)
+        jobs = {training_job: found.training, forecast_job: found.forecast and _has_champion(context.instance, domain)}
+        requests = [
+            dg.RunRequest(run_key=f"{job.name}:{found.hour}:{found.version}", job_name=job.name, partition_key=found.hour)
+            for job, is_due in jobs.items()
+            if is_due
+        ]
+        return dg.SensorResult(run_requests=requests, cursor="") if requests else dg.SkipReason(f"nothing is due for {found.hour}")
+
+    return sensor
+
+
+def _has_champion(instance: dg.DagsterInstance, domain: Domain) -> bool:
+    return instance.get_latest_materialization_event(asset_key(domain, "champion")) is not None
+
+
+def _frozen(context: dg.SensorEvaluationContext, domain: Domain, found: Due) -> dg.SkipReason:
+    since = f"{found.frozen_since:%Y-%m-%d %H:%M} UTC"
+    text = f"{domain.name}: no series has moved since {since}. Nothing is forecast until one does"
+    address = Settings().mlops_alert_webhook_url
+    if address is not None and context.cursor != since:
+        tell(address.get_secret_value(), {"text": text, "system": domain.name, "frozen_since": since})
+    context.update_cursor(since)
+    return dg.SkipReason(text)
 
 
 def new_data_sensor(domain: Domain, job: Any, checks: Sequence[dg.AssetCheckKey]) -> dg.SensorDefinition:
@@ -126,25 +187,29 @@ def failure_alert_sensor() -> dg.SensorDefinition:
     )
     def failure_alert(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         """Posts run, job, partition, the failed steps with their errors, and a link. A challenger that does not win wakes nobody."""
-        import requests
-
         settings = Settings()
         if settings.mlops_alert_webhook_url is None:
             return dg.SkipReason("MLOPS_ALERT_WEBHOOK_URL is not set")
         steps = {str(event.step_key) for event in context.get_step_failure_events()}
         if steps and all(step.endswith(f"__registered_model_{GATE}") for step in steps):
             return dg.SkipReason(f"{context.dagster_run.job_name} ended at {GATE}: the champion stays, nothing is broken")
-        address, message = settings.mlops_alert_webhook_url.get_secret_value(), failure_message(context, settings.dagster_ui_url)
-        # Dagster asks once for each failed run, so a webhook that is down for a moment is asked again here.
-        patient = Retrying(stop=stop_after_attempt(ALERT_ATTEMPTS), wait=wait_exponential(max=10), reraise=True)
-        try:
-            patient(lambda: requests.post(address, json=message, timeout=10).raise_for_status())
-        except Exception as error:
-            # The address is a secret and stands in the text of nearly every one of these errors.
-            raise dg.Failure(f"the alert webhook did not take the message: {type(error).__name__}") from None
+        tell(settings.mlops_alert_webhook_url.get_secret_value(), failure_message(context, settings.dagster_ui_url))
         return None
 
     return failure_alert
+
+
+def tell(address: str, message: dict[str, Any]) -> None:
+    """Posts the message to the webhook; Failure, which does not show the address, if it is not taken."""
+    import requests
+
+    # Dagster asks once for each event, so a webhook that is down for a moment is asked again here.
+    patient = Retrying(stop=stop_after_attempt(ALERT_ATTEMPTS), wait=wait_exponential(max=10), reraise=True)
+    try:
+        patient(lambda: requests.post(address, json=message, timeout=10).raise_for_status())
+    except Exception as error:
+        # The address is a secret and stands in the text of nearly every one of these errors.
+        raise dg.Failure(f"the alert webhook did not take the message: {type(error).__name__}") from None
 
 
 def failure_message(context: dg.RunFailureSensorContext, ui_url: str) -> dict[str, Any]:

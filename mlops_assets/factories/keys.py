@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.domain import Domain, Table
-from mlops_assets.partitions import partitions_of
-from mlops_assets.storage.io_managers import AS_PARTITIONS
+from mlops_assets.partitions import partitions_of, window_mapping
+from mlops_assets.storage.io_managers import AS_PARTITIONS, AS_WINDOW
 from mlops_assets.storage.table_io_manager import table_metadata
 
 FRAMES = "frames"
@@ -30,6 +30,11 @@ def asset_in(domain: Domain, stage: str) -> dg.AssetIn:
 def partitions_in(domain: Domain, stage: str) -> dg.AssetIn:
     """The same partitions of another stage, as a lazy mapping, however many there are."""
     return dg.AssetIn(key=asset_key(domain, stage), metadata={AS_PARTITIONS: True})
+
+
+def window_in(domain: Domain, stage: str) -> dg.AssetIn:
+    """All rows of the window of partitions that training reads, of a stage that is a table, as one frame; gaps are not among them."""
+    return dg.AssetIn(key=asset_key(domain, stage), partition_mapping=window_mapping(domain.cadence), metadata={AS_WINDOW: True})
 
 
 def common(domain: Domain, stage: str) -> dict[str, Any]:

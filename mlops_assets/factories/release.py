@@ -3,11 +3,12 @@
 The gate is a blocking asset check on the registered challenger: `champion` runs only behind it, and asks for it again by itself.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from mlops_assets.domain import TabularDomain
+from mlops_assets.domain import Domain, TabularDomain
 from mlops_assets.factories.code_version import code_digest, git_commit
 from mlops_assets.factories.keys import asset_in, asset_key, frame_asset, frame_out
 from mlops_assets.factories.reports import report_comparison, report_evaluation, report_registered, report_verdict
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame as Frame
 
     from mlops_assets.ml.encode import FeatureEncoder
+    from mlops_assets.ml.provenance import Provenance
     from mlops_assets.ml.scale import FrameScaler
     from mlops_assets.ml.train import FittedModel
     from mlops_assets.ml.window import Enricher
@@ -44,7 +46,7 @@ CODE = ("mlops_assets.ml", "mlops_assets.domain", "mlops_assets.domains")
 
 def release_assets(domain: TabularDomain) -> list[dg.AssetsDefinition]:
     """The stages from `evaluation` to `champion`."""
-    return [_evaluation(domain), _split_comparison(domain), _registered_model(domain), _champion(domain)]
+    return [_evaluation(domain), _split_comparison(domain), _registered_model(domain), champion_asset(domain)]
 
 
 def release_checks(domain: TabularDomain) -> list[dg.AssetChecksDefinition]:
@@ -126,7 +128,6 @@ def _registered_model(domain: TabularDomain) -> dg.AssetsDefinition:
         test: Frame,
     ) -> Frame:
         from mlops_assets.ml.chain import raw_records
-        from mlops_assets.ml.provenance import Provenance
         from mlops_assets.ml.release import register_challenger
         from mlops_assets.ml.served import ServedModel
         from mlops_assets.ml.split import split_of
@@ -135,16 +136,7 @@ def _registered_model(domain: TabularDomain) -> dg.AssetsDefinition:
         served = ServedModel(
             enricher=enricher, encoder=encoder, scaler=scaler, model=model, request=domain.request, classes=tuple(domain.classes)
         )
-        provenance = Provenance(
-            dagster_run_id=context.run.run_id,
-            partition=context.partition_key,
-            code_version=code_digest(*CODE),
-            git_commit=git_commit(),
-            fingerprint="",
-            metrics=metrics_of(metrics),
-            split=split_of(test).to_json(),
-            upstream=upstream,
-        )
+        provenance = provenance_of(context, upstream, metrics_of(metrics), split=split_of(test).to_json())
         run = mlflow.run(domain.name)
         held_out = raw_records(test, domain)
         version, is_new = register_challenger(run.client, domain, served, run_id=run.run_id, provenance=provenance, held_out=held_out)
@@ -203,7 +195,8 @@ def _gate(domain: TabularDomain) -> dg.AssetChecksDefinition:
     return gate
 
 
-def _champion(domain: TabularDomain) -> dg.AssetsDefinition:
+def champion_asset(domain: Domain) -> dg.AssetsDefinition:
+    """`champion`, of whatever kind of system: it moves the alias for a version that both checks have passed, and for no other."""
     about = "The version that the alias `@champion` names after a promotion. Runs only for a challenger that passed the gate."
 
     @frame_asset(domain, "champion", about, kinds=("mlflow",), ins={"challenger": asset_in(domain, "registered_model")})
@@ -218,6 +211,22 @@ def _champion(domain: TabularDomain) -> dg.AssetsDefinition:
         return challenger[["name", "version"]]
 
     return champion
+
+
+def provenance_of(context: dg.AssetExecutionContext, upstream: Lineage, metrics: Mapping[str, float], split: str = "") -> "Provenance":
+    """Where the version that this run registers comes from."""
+    from mlops_assets.ml.provenance import Provenance
+
+    return Provenance(
+        dagster_run_id=context.run.run_id,
+        partition=context.partition_key,
+        code_version=code_digest(*CODE),
+        git_commit=git_commit(),
+        fingerprint="",
+        metrics=metrics,
+        split=split,
+        upstream=upstream,
+    )
 
 
 def metrics_of(frame: Frame) -> dict[str, float]:
@@ -238,7 +247,7 @@ def require_one_version(lineage: Lineage, domain: TabularDomain, partition: str)
     return lineage
 
 
-def require_approval(context: dg.AssetExecutionContext, domain: TabularDomain, version: str, champion_version: str) -> None:
+def require_approval(context: dg.AssetExecutionContext, domain: Domain, version: str, champion_version: str) -> None:
     """Failure unless both blocking checks passed for exactly this version, the gate against exactly the present champion.
 
     So `champion` alone, in a run without the checks, or after another run has promoted, moves nothing.

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from mlops_assets.domain import TabularDomain
+from mlops_assets.domain import ForecastDomain, TabularDomain
 from mlops_assets.resources.mlflow import MlflowRun
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from pandas import DataFrame
 
+    from mlops_assets.ml.forecast.model import Comparison, Forecast
     from mlops_assets.ml.release import Verdict
     from mlops_assets.ml.search import SearchResult, Trial
     from mlops_assets.ml.train import FittedModel
@@ -153,6 +154,27 @@ def report_verdict(verdict: "Verdict") -> dg.AssetCheckResult:
             "metrics": sides,
         },
     )
+
+
+def report_methods(context: dg.AssetExecutionContext, run: MlflowRun, found: "Comparison") -> None:
+    """The candidates side by side, in Dagster and in MLflow, and why the winner is the winner."""
+    measured = found.rows.dropna(subset=["mae"])
+    run.log_params({"method": found.winner.name, **found.winner.params})
+    run.log_metrics({f"backtest_{name}_{row['method']}": row[name] for row in measured.to_dict("records") for name in ("mae", "mase")})
+    shown = {"candidates": table(found.rows), "winner": found.winner.name, "reason": found.reason}
+    context.add_output_metadata({**shown, "mlflow_run": dg.MetadataValue.url(run.url)}, output_name="candidates")
+
+
+def report_forecast(context: dg.AssetExecutionContext, domain: ForecastDomain, series: "DataFrame", found: "Forecast") -> None:
+    """The total's last week and its forecast with the interval, and what it rests on."""
+    from mlops_assets.ml.figures import forecast_figure
+
+    columns = (domain.time_column, domain.id_column, domain.target)
+    chart = forecast_figure(series, found.rows, columns=columns, title=domain.total)
+    rests_on = {"method": found.method, "reason": found.reason or "the champion's own method", "train_points": found.train_points}
+    total = found.rows[found.rows[domain.id_column].isna()]["yhat"]
+    outlook = {"outlook": f"{total.min():,.0f} to {total.max():,.0f}, {total.mean():,.0f} on average"}
+    context.add_output_metadata({**rests_on, **outlook, "forecast": picture(chart, "forecast")}, output_name="predictions")
 
 
 def _cell(value: Any) -> str:

@@ -30,6 +30,7 @@ def test_commands_are_those_that_people_know() -> None:
         "serve",
         "dashboard",
         "init",
+        "hour",
         "models",
         "models list",
         "models trace",

@@ -118,12 +118,12 @@ def test_latest_event_of_a_partition_has_its_metadata(system: System) -> None:
         assert event.metadata["uri"].value.endswith(f"raw/{month}.parquet")
 
 
-def test_one_partition_is_one_event_and_several_are_two_each(system: System) -> None:
+def test_each_partition_is_one_event(system: System) -> None:
     alone = system.run("2017-01").asset_materializations_for_node("raw")
     several = system.run("2017-01", "2017-03").asset_materializations_for_node("raw")
 
     assert [event.partition for event in alone] == ["2017-01"]
-    assert [event.partition for event in several] == MONTHS * 2
+    assert sorted(str(event.partition) for event in several) == MONTHS
 
 
 def test_nothing_is_computed_again_that_is_current(system: System) -> None:
