@@ -5,13 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import requests
 import uvicorn
 
-from mlops_assets.domain import TabularDomain
+from mlops_assets.domain import Domain
 from mlops_assets.serving import create_app
 from mlops_assets.settings import Settings
 
@@ -48,10 +49,11 @@ class Api:
 
 
 @contextmanager
-def running(uri: str, home: Path, domains: Sequence[TabularDomain], **changes: Any) -> Iterator[Api]:
-    """The app on a free port, polling the registry at `uri` often."""
+def running(uri: str, home: Path, domains: Sequence[Domain], now: Callable[[], datetime] | None = None, **changes: Any) -> Iterator[Api]:
+    """The app on a free port, polling the registry at `uri` often; `now` is its clock, by default the real one."""
     values = {"mlflow_tracking_uri": uri, "mlops_home": home, "mlops_api_poll_seconds": 0.05, "mlops_api_keys": None} | changes
-    app = create_app(Settings(_env_file=None, **values), domains)
+    clock = {"now": now} if now else {}
+    app = create_app(Settings(_env_file=None, **values), domains, **clock)
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False, ws="none"))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

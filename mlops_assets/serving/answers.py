@@ -5,14 +5,16 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-Task = Literal["binary", "multiclass"]
+Kind = Literal["classifier", "forecaster"]
+Task = Literal["binary", "multiclass", "forecast"]
 Scalar = str | bool | int | float
 
 
 class ModelSummary(BaseModel):
-    """One system and its champion; `ready` says whether predictions are answered."""
+    """One system and its champion; `ready` says whether it answers, `kind` whether predictions or forecasts."""
 
     name: str
+    kind: Kind
     registered_model: str
     title: str
     description: str
@@ -41,14 +43,24 @@ class Field(BaseModel):
     example: Scalar
 
 
+class UpstreamRange(BaseModel):
+    """Many partitions of one asset: the first, the last, how many, and the digest of their data versions."""
+
+    first: str
+    last: str
+    count: int
+    digest: str
+
+
 class Lineage(BaseModel):
-    """Where a version comes from; `upstream`: asset -> partition -> data version."""
+    """Where a version comes from; `upstream`: asset -> partition -> data version, or in `ranges` where those are too many."""
 
     partition: str
     dagster_run_id: str
     git_commit: str
     code_version: str
     upstream: dict[str, dict[str, str]]
+    ranges: dict[str, UpstreamRange]
 
 
 class Links(BaseModel):
@@ -58,11 +70,37 @@ class Links(BaseModel):
     dagster: str | None
 
 
+class Series(BaseModel):
+    """A series that a system forecasts: its id, null the total, and what people call it."""
+
+    id: str | None
+    name: str
+
+
+class Forecasting(BaseModel):
+    """How a system forecasts: hours ahead, the share of values that an interval is to hold, and the series that it has stored."""
+
+    id_column: str
+    unit: str
+    total: str
+    horizon: int
+    max_horizon: int
+    season: int
+    coverage: float
+    frozen_hours: int
+    methods: dict[str, str]
+    series: list[Series]
+
+
 class ModelDetail(ModelSummary):
-    """A system, its request, and everything that is known of its champion; empty where there is none."""
+    """A system, its request, and everything that is known of its champion; empty where there is none.
+
+    `request`: the fields of a record, or of the body of a forecast, of which `forecasting` says more.
+    """
 
     request: list[Field]
-    example: dict[str, Scalar]
+    example: dict[str, Scalar | None]
+    forecasting: Forecasting | None
     classes: dict[str, str] | None
     features: list[str]
     candidate: str | None

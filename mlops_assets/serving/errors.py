@@ -40,18 +40,23 @@ class ApiError(Exception):
         *,
         total: int | None = None,
         headers: Mapping[str, str] | None = None,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
-        """The first of the `errors` are listed; `total` is how many problems there are, if not all of them are in `errors`."""
+        """The first of the `errors` are listed; `total` is how many problems there are, if not all of them are in `errors`.
+
+        `facts` stand in the answer's JSON as they are, for programs.
+        """
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = errors
         self.total = len(errors) if total is None else total
         self.headers = dict(headers or {})
+        self.facts = dict(facts or {})
 
     def response(self) -> Response:
         """The answer."""
-        return _response(self.status, self.detail, self.headers, self.errors, self.total)
+        return _response(self.status, self.detail, self.headers, self.errors, self.total, self.facts)
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -86,12 +91,19 @@ def _allowed(error: HTTPException) -> str:
     return (error.headers or {}).get("Allow", "nothing")
 
 
-def _response(status: int, detail: str, headers: dict[str, str], errors: Sequence[RecordError] = (), total: int = 0) -> Response:
+def _response(
+    status: int,
+    detail: str,
+    headers: dict[str, str],
+    errors: Sequence[RecordError] = (),
+    total: int = 0,
+    facts: Mapping[str, str] | None = None,
+) -> Response:
     shown = [
         {"message": _shown(error.message), "record": error.record, "field": error.field and _shown(error.field)}
         for error in errors[:SHOWN_ERRORS]
     ]
-    return Response(orjson.dumps({"detail": _shown(detail), "errors": shown, "total": total}), status, headers, JSON)
+    return Response(orjson.dumps({"detail": _shown(detail), "errors": shown, "total": total, **(facts or {})}), status, headers, JSON)
 
 
 def _shown(text: str) -> str:

@@ -10,13 +10,14 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlops_assets.serving.champion import Champion
+from mlops_assets.serving.champion import Classifier, Forecaster
 from mlops_assets.serving.watcher import RegistryWatcher
 
 # A second series for each counter, which says when it began: twice the text, and nobody reads it.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client does not annotate it
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+COMPUTING_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 UNMATCHED = "unmatched"
 """The route of a path that leads nowhere; paths themselves would be without number."""
 
@@ -31,23 +32,36 @@ class Metrics:
         seconds = Histogram("mlops_request_seconds", "Time to the answer.", ["route"], buckets=BUCKETS, registry=self.registry)
         names = ["model", "version", "label"]
         predictions = Counter("mlops_predictions", "Records predicted.", names, registry=self.registry)
+        forecasts = Counter("mlops_forecasts", "Forecasts answered.", ["model", "version", "method"], registry=self.registry)
+        text = "Time to compute the forecasts of all series of a system, which then are kept."
+        computing = Histogram("mlops_forecast_seconds", text, ["model"], buckets=COMPUTING_BUCKETS, registry=self.registry)
         # Looking up a series by its labels costs several times what counting does.
         self._requests = cache(requests.labels)
         self._seconds = cache(seconds.labels)
         self._predictions = cache(predictions.labels)
+        self._forecasts = cache(forecasts.labels)
+        self._computing = cache(computing.labels)
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One request that was answered."""
         self._requests(method, route, status).inc()
         self._seconds(route).observe(seconds)
 
-    def count_predictions(self, champion: Champion, labels: np.ndarray) -> None:
+    def count_predictions(self, champion: Classifier, labels: np.ndarray) -> None:
         """The labels [n] that the champion gave."""
         if len(labels) == 1:
             self._predictions(champion.domain.name, champion.version, int(labels[0])).inc()
             return
         for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
             self._predictions(champion.domain.name, champion.version, int(label)).inc(int(count))
+
+    def count_forecast(self, champion: Forecaster, method: str) -> None:
+        """One forecast that was answered, by the method that really made it."""
+        self._forecasts(champion.domain.name, champion.version, method).inc()
+
+    def observe_forecast(self, champion: Forecaster, seconds: float) -> None:
+        """One computation, the history's reading included."""
+        self._computing(champion.domain.name).observe(seconds)
 
     def render(self) -> bytes:
         """Prometheus' text format."""

@@ -1,13 +1,15 @@
 """What is known of the models: the systems, their champions and versions, a sample of their data, and reloading."""
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from mlops_assets.domain import Domain
+from mlops_assets.domain import Domain, ForecastDomain
 from mlops_assets.serving.answers import (
     CompatibleMetadata,
     ModelDetail,
@@ -19,22 +21,27 @@ from mlops_assets.serving.answers import (
     VersionList,
 )
 from mlops_assets.serving.auth import ApiKeys
-from mlops_assets.serving.description import describe, metadata, registered_versions, summarize
+from mlops_assets.serving.description import describe, describe_forecaster, metadata, registered_versions, summarize
 from mlops_assets.serving.errors import ApiError
 from mlops_assets.serving.observations import MAX_ROWS, NothingStoredError, Observations
-from mlops_assets.serving.schema import SECURITY, error_answers
+from mlops_assets.serving.schema_parts import SECURITY, error_answers
+from mlops_assets.serving.stored_series import StoredSeries, window_before
 from mlops_assets.serving.systems import Systems
 from mlops_assets.serving.watcher import RegistryWatcher, ReloadError, brief
 from mlops_assets.settings import Settings
+from mlops_assets.storage.warehouse import WarehouseError
+
+logger = logging.getLogger(__name__)
 
 SLOW_READERS = 2
 """So many requests at once read the registry or stored data; the others wait without a thread."""
 
 
-def model_routes(systems: Systems, watcher: RegistryWatcher, settings: Settings, keys: ApiKeys) -> APIRouter:
-    """`/models...`."""
+def model_routes(systems: Systems, watcher: RegistryWatcher, settings: Settings, keys: ApiKeys, now: Callable[[], datetime]) -> APIRouter:
+    """`/models...`. `now` is the time, with a zone."""
     router = APIRouter(tags=["models"])
     observations = Observations(settings)
+    stored = StoredSeries(settings)
     slow = CapacityLimiter(SLOW_READERS)
 
     def named(name: Annotated[str, Path(description="The system", json_schema_extra={"enum": _names(systems.domains)})]) -> Domain:
@@ -51,7 +58,20 @@ def model_routes(systems: Systems, watcher: RegistryWatcher, settings: Settings,
 
     @router.get("/models/{name}", summary="A system, its request and its champion", responses=error_answers(404))
     async def model(domain: Named) -> ModelDetail:
-        return describe(domain, watcher.slots[domain.name].champion, settings)
+        champion = watcher.slots[domain.name].champion
+        if domain in systems.forecasting:
+            forecaster = systems.forecaster(domain.name)
+            names = await to_thread.run_sync(series_of, forecaster, limiter=slow)
+            return describe_forecaster(forecaster, champion, settings, names)
+        return describe(systems.tabular(domain.name), champion, settings)
+
+    def series_of(domain: ForecastDomain) -> dict[str | None, str]:
+        """Without a warehouse the rest is still told."""
+        try:
+            return stored.names(domain, window_before(domain, now()))
+        except WarehouseError as error:
+            logger.warning("the series of %s cannot be read: %s", domain.name, brief(error))
+            return {}
 
     @router.get("/models/{name}/versions", summary="All registered versions", responses=error_answers(404, 503))
     async def versions(domain: Named) -> VersionList:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlops_assets.domain import Batches, Domain
+from mlops_assets.domain import Batches, Domain, Hourly
 from mlops_assets.serving.answers import Sample
 from mlops_assets.settings import Settings
 from mlops_assets.storage.lake import Lake
@@ -67,7 +67,9 @@ class Observations:
 
 
 def _partition_key(domain: Domain, value: object) -> str:
-    """The partition's key as the lineage has it: batches are stored by number."""
+    """The partition's key as the lineage has it: batches are stored by number, hours by their first moment."""
+    if isinstance(domain.cadence, Hourly) and isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H}"
     return f"{value:02d}" if isinstance(domain.cadence, Batches) and isinstance(value, int) else str(value)
 
 

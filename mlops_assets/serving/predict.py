@@ -19,7 +19,7 @@ from mlops_assets.ml.request import InvalidRecordsError
 from mlops_assets.ml.served import Answer
 from mlops_assets.serving.auth import ApiKeys
 from mlops_assets.serving.body import read_json_body
-from mlops_assets.serving.champion import Champion
+from mlops_assets.serving.champion import Classifier
 from mlops_assets.serving.errors import JSON
 from mlops_assets.serving.metrics import Metrics
 from mlops_assets.serving.records import parse_records, unscorable
@@ -31,11 +31,11 @@ INLINE_BYTES = 16 * 1024
 """A larger body, some fifty records, is answered in a thread, so that it does not hold up the requests beside it."""
 THREADS = 2
 
-Render = Callable[[Champion, Answer], dict[str, Any]]
+Render = Callable[[Classifier, Answer], dict[str, Any]]
 
 
 class PredictionRoute(Route):
-    """A route that tells the metrics its path, as FastAPI's own do."""
+    """A Starlette route that tells the metrics its path, as FastAPI's own do."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Starlette's answer, and the route itself."""
@@ -53,7 +53,7 @@ class Predictions:
         self._keys = keys
         self._metrics = metrics
         self._threads = CapacityLimiter(THREADS)
-        self._fields = {domain.name: frozenset(field.name for field in domain.request) for domain in systems.domains}
+        self._fields = {domain.name: {field.name: field for field in domain.request} for domain in systems.classifying}
 
     def routes(self) -> Sequence[Route]:
         """`POST /models/{name}/predict`, and `POST /predict` of the system that has a compatible API."""
@@ -65,7 +65,7 @@ class Predictions:
     async def predict(self, request: Request) -> Response:
         """`{"records": [...]}` -> model, version, predictions and probabilities."""
         self._keys.require_if_set(request)
-        domain = self._systems.domain(request.path_params["name"])
+        domain = self._systems.tabular(request.path_params["name"])
         return await self._answer(request, domain, RECORDS, _native)
 
     async def predict_compatibly(self, request: Request) -> Response:
@@ -83,7 +83,7 @@ class Predictions:
             content = await to_thread.run_sync(self._score, champion, body, key, render, limiter=self._threads)
         return Response(content, media_type=JSON)
 
-    def _score(self, champion: Champion, body: bytes, key: str, render: Render) -> bytes:
+    def _score(self, champion: Classifier, body: bytes, key: str, render: Render) -> bytes:
         records = parse_records(body, key, self._fields[champion.domain.name], self._max_records)
         try:
             answer = champion.served.answer(records)
@@ -93,7 +93,7 @@ class Predictions:
         return orjson.dumps(render(champion, answer), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _native(champion: Champion, answer: Answer) -> dict[str, Any]:
+def _native(champion: Classifier, answer: Answer) -> dict[str, Any]:
     probabilities = answer.probabilities if champion.domain.classes else answer.probabilities[:, 1]
     return {
         "model": champion.domain.name,
@@ -103,5 +103,5 @@ def _native(champion: Champion, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _compatible(champion: Champion, answer: Answer) -> dict[str, Any]:
+def _compatible(champion: Classifier, answer: Answer) -> dict[str, Any]:
     return {"predictions": answer.labels.astype(np.int64), "model_version": champion.version}

@@ -5,11 +5,12 @@ Here belongs the shape of a request. Whether a value can be scored is the model'
 
 import json
 import math
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
+from mlops_assets.domain import RequestField
 from mlops_assets.ml.request import InvalidRecordsError
 from mlops_assets.serving.errors import SHOWN_ERRORS, ApiError, RecordError
 
@@ -25,11 +26,12 @@ class _NotFinite(str):
     __slots__ = ()
 
 
-def parse_records(body: bytes, key: str, fields: Set[str], max_records: int) -> list[Record]:
+def parse_records(body: bytes, key: str, fields: Mapping[str, RequestField], max_records: int) -> list[Record]:
     """The list of records under `key`, the only key of the body's object.
 
     ApiError 422 if the body is anything else, if there are no records or more than `max_records`, or if a record is no object or has
-    a field that is not in `fields`: a misspelled optional field would otherwise count as missing without a word.
+    a field that is not in `fields`: a misspelled optional field would otherwise count as missing without a word. Then the required
+    fields that are missing are named as well: one of them is what was misspelled.
     """
     try:
         document = orjson.loads(body)
@@ -39,10 +41,11 @@ def parse_records(body: bytes, key: str, fields: Set[str], max_records: int) -> 
         raise ApiError(422, f'the body must be an object with the one key "{key}": {{"{key}": [{{...}}, ...]}}; {_what_it_is(document)}')
     records = document[key]
     if type(records) is not list:
-        raise ApiError(422, f'"{key}" must be a list of records, not {_kind(records)}')
+        raise ApiError(422, f'"{key}" must be a list of records, not {kind_of(records)}')
     _require_count(records, key, max_records)
+    known = fields.keys()
     for record in records:
-        if type(record) is not dict or not record.keys() <= fields:
+        if type(record) is not dict or not record.keys() <= known:
             raise _refused(_misshapen(records, fields), len(records))
     return records
 
@@ -58,14 +61,20 @@ def _require_count(records: list[Any], key: str, max_records: int) -> None:
         raise ApiError(422, f'"{key}" must hold 1 to {max_records} records, not {len(records)}')
 
 
-def _misshapen(records: list[Any], fields: Set[str]) -> Iterator[RecordError]:
+def _misshapen(records: list[Any], fields: Mapping[str, RequestField]) -> Iterator[RecordError]:
     unknown = f"is no field of a record; the fields are: {', '.join(sorted(fields))}"
+    required = {
+        field.name: "is required, though it may be null" if field.nullable else "is required" for field in fields.values() if field.required
+    }
     for number, record in enumerate(records):
         if type(record) is not dict:
-            yield RecordError(f"must be an object, not {_kind(record)}", number)
+            yield RecordError(f"must be an object, not {kind_of(record)}", number)
             continue
-        for name in sorted(record.keys() - fields):
+        for name in sorted(record.keys() - fields.keys()):
             yield RecordError(unknown, number, name)
+        for name, message in required.items():
+            if name not in record:
+                yield RecordError(message, number, name)
 
 
 def _refused(problems: Iterator[RecordError], count: int) -> ApiError:
@@ -109,10 +118,11 @@ def _float(literal: str) -> float | _NotFinite:
 
 def _what_it_is(document: Any) -> str:
     if not isinstance(document, dict):
-        return f"it is {_kind(document)}"
+        return f"it is {kind_of(document)}"
     return f"it has the keys: {', '.join(name[:SHOWN_NAME] for name in sorted(document)[:SHOWN_ERRORS]) or 'none'}"
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What JSON calls the value."""
     names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), "null")

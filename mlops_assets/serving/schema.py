@@ -1,17 +1,15 @@
-"""OpenAPI of the predictions, generated from each TabularDomain's request: types, categories, what may be null, and an example that works."""
+"""OpenAPI of the predictions, generated from each TabularDomain's request: types, categories, what may be null, and a working example."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from mlops_assets.domain import FieldType, RequestField, TabularDomain
-from mlops_assets.serving.auth import HEADER
+from mlops_assets.serving.forecast_schema import forecasting_paths
 from mlops_assets.serving.predict import RECORDS
+from mlops_assets.serving.schema_parts import ERROR_SCHEMA, SECURITY, SECURITY_SCHEMES, SHARE, Schema, answer_of, error_answers
 from mlops_assets.serving.systems import Systems
-
-Schema = dict[str, Any]
 
 JSON_TYPES: Mapping[FieldType, tuple[str, ...]] = {
     "string": ("string", "number"),  # text that upstreams also give as numbers: identifiers, coordinates
@@ -19,49 +17,6 @@ JSON_TYPES: Mapping[FieldType, tuple[str, ...]] = {
     "long": ("integer",),
     "double": ("number",),
 }
-SECURITY: dict[str, Any] = {"openapi_extra": {"security": [{"apiKey": []}, {"bearer": []}]}}
-"""For routes that may need a key: the page of the documentation then sends the one it was given."""
-SECURITY_SCHEMES = {
-    "apiKey": {"type": "apiKey", "in": "header", "name": HEADER},
-    "bearer": {"type": "http", "scheme": "bearer"},
-}
-ERROR = {"$ref": "#/components/schemas/Error"}
-ERROR_SCHEMA: Schema = {
-    "title": "Error",
-    "description": "Why a request was refused; `errors` holds the first hundred problems, `total` counts all.",
-    "type": "object",
-    "required": ["detail", "errors", "total"],
-    "properties": {
-        "detail": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["message"],
-                "properties": {
-                    "message": {"type": "string"},
-                    "record": {"type": ["integer", "null"]},
-                    "field": {"type": ["string", "null"]},
-                },
-            },
-        },
-        "total": {"type": "integer"},
-    },
-}
-REASONS = {
-    401: "An API key is needed.",
-    403: "Closed: no API key is configured.",
-    404: "There is no such model.",
-    413: "The body is too large.",
-    415: "The body is no plain JSON.",
-    422: "Something in the request cannot be used; record and field are named.",
-    503: "It cannot be answered now; the reason is named.",
-}
-
-
-def error_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The refusals of a route, as OpenAPI describes them."""
-    return {status: {"description": REASONS[status], "content": {"application/json": {"schema": ERROR}}} for status in statuses}
 
 
 def openapi_of(app: FastAPI, systems: Systems, max_records: int) -> Callable[[], Schema]:
@@ -74,12 +29,14 @@ def openapi_of(app: FastAPI, systems: Systems, max_records: int) -> Callable[[],
             components["securitySchemes"] = SECURITY_SCHEMES
             schemas = components.setdefault("schemas", {})
             schemas["Error"] = ERROR_SCHEMA
-            for domain in systems.domains:
+            for domain in systems.classifying:
                 schemas[_record_name(domain)] = record_schema(domain)
                 answer = _native_answer(domain)
                 document["paths"][f"/models/{domain.name}/predict"] = {
                     "post": _operation(domain, RECORDS, max_records, answer, "predictions")
                 }
+            for forecaster in systems.forecasting:
+                document["paths"] |= forecasting_paths(forecaster)
             if systems.compatible:
                 domain, records = systems.compatible_domain()
                 document["paths"]["/predict"] = {"post": _operation(domain, records, max_records, _compatible_answer(domain), "compatible")}
@@ -136,24 +93,19 @@ def _operation(domain: TabularDomain, key: str, max_records: int, answer: Schema
 
 
 def _native_answer(domain: TabularDomain) -> Schema:
-    probability: Schema = {"type": "number", "minimum": 0, "maximum": 1}
-    of_classes = {"type": "array", "items": probability, "minItems": len(domain.classes), "maxItems": len(domain.classes)}
+    of_classes = {"type": "array", "items": SHARE, "minItems": len(domain.classes), "maxItems": len(domain.classes)}
     label: Schema = {"type": "integer", "enum": sorted(domain.classes)} if domain.classes else {"type": "boolean"}
-    return _answer(
+    return answer_of(
         model={"type": "string", "const": domain.name},
         model_version={"type": "string"},
         predictions={"type": "array", "items": label},
-        probabilities={"type": "array", "items": of_classes if domain.classes else probability},
+        probabilities={"type": "array", "items": of_classes if domain.classes else SHARE},
     )
 
 
 def _compatible_answer(domain: TabularDomain) -> Schema:
     label = {"type": "integer", "enum": sorted(domain.classes) or [0, 1]}
-    return _answer(predictions={"type": "array", "items": label}, model_version={"type": "string"})
-
-
-def _answer(**properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    return answer_of(predictions={"type": "array", "items": label}, model_version={"type": "string"})
 
 
 def _record_name(domain: TabularDomain) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_assets.domain import Domain
-from mlops_assets.serving.champion import Champion, load, moment
+from mlops_assets.serving.champion import AnyChampion, load, moment
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,7 +43,7 @@ class Slot:
     """One system's place. Only the watcher's thread writes to it; each attribute is replaced as a whole."""
 
     domain: Domain
-    champion: Champion | None = None
+    champion: AnyChampion | None = None
     problem: str | None = None
     """Why the registry's champion is not the one served; None if it is."""
     failures: int = 0
@@ -63,7 +63,7 @@ class RegistryWatcher:
         self._client: MlflowClient | None = None
         self._answered_at: float | None = None
         self._reloads: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._pending: dict[str, Future[Champion]] = {}
+        self._pending: dict[str, Future[AnyChampion]] = {}
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="registry-watcher", daemon=True)
 
@@ -88,7 +88,7 @@ class RegistryWatcher:
         """How long ago the registry last answered a whole poll; None: never."""
         return None if self._answered_at is None else time.monotonic() - self._answered_at
 
-    def reload(self, name: str) -> "Future[Champion]":
+    def reload(self, name: str) -> "Future[AnyChampion]":
         """Asks the registry now, and loads the system's champion whether it is new or not; requests that wait share one loading.
 
         The future's error is ReloadError.

@@ -9,14 +9,15 @@ import pytest
 
 from mlops_assets.domain import TabularDomain
 from mlops_assets.ml.served import ServedModel
+from mlops_assets.settings import Settings
 from mlops_assets_tests.running_api import Api, running
-from mlops_assets_tests.small_systems import FLOWERS, SYSTEMS, Registry
+from mlops_assets_tests.small_systems import FLOWERS, HOURLY_VISITORS, NOW, SYSTEMS, TABULAR, VISITORS, Registry, make_visitors, store_rows
 
 
 @pytest.fixture(scope="session")
 def systems() -> dict[str, TabularDomain]:
-    """The systems by name."""
-    return {domain.name: domain for domain in SYSTEMS}
+    """The systems that predict records, by name."""
+    return {domain.name: domain for domain in TABULAR}
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +28,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 @pytest.fixture(scope="session")
 def published(store: Registry) -> dict[str, ServedModel]:
-    """Version 1 of both systems as champions; no test adds another."""
-    return {domain.name: store.publish(domain)[1] for domain in SYSTEMS}
+    """Version 1 of every system as champion; no test adds another. The models that predict records, by system."""
+    store.publish_method(VISITORS)
+    return {domain.name: store.publish(domain)[1] for domain in TABULAR}
 
 
 @pytest.fixture
@@ -39,20 +41,22 @@ def flowers(request: pytest.FixtureRequest) -> TabularDomain:
 
 @pytest.fixture(scope="session")
 def models(published: dict[str, ServedModel]) -> dict[str, ServedModel]:
-    """The champions of `api`, as fitted."""
+    """The champions of `api` that predict records, as fitted."""
     return published
 
 
 @pytest.fixture(scope="session")
 def api(store: Registry, published: dict[str, ServedModel], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """Both champions, served without keys; nothing is stored, and a body may have 100,000 bytes and 1,000 records."""
+    """All champions, served without keys at `NOW`. Only visitors are stored; a body may have 100,000 bytes and 1,000 records."""
     home = tmp_path_factory.mktemp("home")
-    with running(store.uri, home, SYSTEMS, mlops_api_max_body_bytes=100_000, mlops_api_max_records=1000) as found:
+    warehouse = Settings(_env_file=None, mlops_home=home).warehouse_url.get_secret_value()
+    store_rows(warehouse, HOURLY_VISITORS, make_visitors())
+    with running(store.uri, home, SYSTEMS, lambda: NOW, mlops_api_max_body_bytes=100_000, mlops_api_max_records=1000) as found:
         yield found.until_ok()
 
 
 @pytest.fixture
 def serve(store: Registry, published: dict[str, ServedModel], tmp_path: Path) -> Iterator[Callable[..., Api]]:
-    """Starts an app for some systems, by default both, with settings of the test's choice; it stops after the test."""
+    """Starts an app for some systems, by default all, with settings of the test's choice; it stops after the test."""
     with ExitStack() as stack:
         yield lambda *domains, **changes: stack.enter_context(running(store.uri, tmp_path / "home", domains or SYSTEMS, **changes))

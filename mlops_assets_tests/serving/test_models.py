@@ -11,7 +11,7 @@ from mlops_assets.ml.registry import CHALLENGER
 
 
 def test_models_are_listed_with_their_champions(api: Any) -> None:
-    loans, flowers = api.get("/models").json()["models"]
+    loans, flowers, _ = api.get("/models").json()["models"]
 
     assert (loans["name"], loans["task"], loans["ready"], loans["version"]) == ("loans", "binary", True, "1")
     assert (flowers["registered_model"], flowers["task"], flowers["metrics"]) == ("flower-classifier", "multiclass", {"macro_f1": 0.75})

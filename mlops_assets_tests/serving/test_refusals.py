@@ -43,6 +43,13 @@ def test_a_missing_field_is_named_and_a_nullable_one_may_be_null(api: Any) -> No
     assert api.post(PREDICT, json={"records": [{"colour": "red", "height": None}]}).status_code == 200
 
 
+def test_a_misspelled_field_is_named_with_the_one_that_is_missing(api: Any) -> None:
+    errors = api.post(PREDICT, json={"records": [RECORD, {"hight": 1.0, "colour": "red"}]}).json()["errors"]
+
+    assert [(error["record"], error["field"]) for error in errors] == [(1, "hight"), (1, "height")]
+    assert errors[1]["message"] == "is required, though it may be null"
+
+
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_a_number_that_json_does_not_know_is_found(api: Any, literal: str) -> None:
     records = f'[{{"height": 1, "colour": "red"}}, {{"height": {literal}, "colour": "red"}}]'
@@ -111,7 +118,7 @@ def test_a_body_beyond_the_limit_is_refused_while_it_arrives(api: Any, is_chunke
 
 def test_an_unknown_model_or_path_or_method_is_named(api: Any) -> None:
     for answer in (api.post("/models/trees/predict", json={}), api.get("/models/trees"), api.post("/models/trees/reload")):
-        assert (answer.status_code, answer.json()["detail"]) == (404, "there is no model 'trees'; there are: loans, flowers")
+        assert (answer.status_code, answer.json()["detail"]) == (404, "there is no model 'trees'; there are: loans, flowers, visitors")
     assert "there is no GET /nowhere" in api.get("/nowhere").json()["detail"]
     wrong = api.get(PREDICT)
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")

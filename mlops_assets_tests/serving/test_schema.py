@@ -41,9 +41,9 @@ def test_every_operation_stands_in_one_section(document: dict[str, Any]) -> None
 
 
 def test_the_examples_of_the_document_are_answered(api: Any, document: dict[str, Any]) -> None:
-    predictions = {path: item["post"] for path, item in document["paths"].items() if path.endswith("/predict")}
+    predictions = {path: item["post"] for path, item in document["paths"].items() if path.endswith(("/predict", "/forecast"))}
 
-    assert len(predictions) == 3
+    assert len(predictions) == 4
     for path, operation in predictions.items():
         example = operation["requestBody"]["content"]["application/json"]["example"]
         assert api.post(path, json=example).status_code == 200
@@ -60,7 +60,7 @@ def test_text_that_is_no_category_may_be_a_number(api: Any, document: dict[str, 
 
 
 def does_not_fail(context: Any, response: Any, case: Any) -> None:
-    """503 is an answer: nothing is stored here."""
+    """503 is an answer: little is stored here."""
     assert response.status_code < 500 or response.status_code == 503
 
 
@@ -83,3 +83,4 @@ def test_nothing_makes_the_server_fail(api: Any, mode: GenerationMode) -> None:
             ask()
 
     assert {case.path for case in asked} >= {"/predict", "/models/loans/predict", "/models/flowers/predict", "/models/{name}/data"}
+    assert {case.path for case in asked} >= {f"/models/visitors/{part}" for part in ("forecast", "history", "accuracy")}
