@@ -26,11 +26,27 @@ ROOM_FOR_LABELS = 1.4
 """How far the axis goes beyond the longest bar, whose label stands behind it."""
 
 
+def empty_figure(height: int = 380, **layout: object) -> go.Figure:
+    """A figure in the dashboard's look, with nothing on it yet; `layout` is Plotly's."""
+    figure = go.Figure()
+    figure.update_layout(
+        template="plotly_white",
+        height=height,
+        margin={"l": 10, "r": 10, "t": 40, "b": 10},
+        font={"color": theme.INK, "size": 13},
+        legend={"orientation": "h", "traceorder": "normal", "yanchor": "bottom", "y": 1.02, "x": 0, "title": None},
+        **layout,
+    )
+    figure.update_xaxes(automargin=True, gridcolor=theme.LINE, zeroline=False, separatethousands=True)
+    figure.update_yaxes(automargin=True, gridcolor=theme.LINE, zeroline=False, separatethousands=True)
+    return figure
+
+
 def distribution(frame: pd.DataFrame, column: str, labels: pd.Series | None, classes: Classes) -> go.Figure:
     """Rows by the column's value, stacked by class: a histogram of numbers, bars of the most frequent other values."""
     numeric = pd.api.types.is_numeric_dtype(frame[column]) and not pd.api.types.is_bool_dtype(frame[column])
     values = frame[column] if numeric else frame[column].astype("string").fillna("missing")
-    figure = _figure(bargap=0.02 if numeric else 0.25, barmode="stack")
+    figure = empty_figure(bargap=0.02 if numeric else 0.25, barmode="stack")
     frequent = [] if numeric else values.value_counts().index[:TOP_VALUES].tolist()
     bins = _bins(values) if numeric else None
     for name, colour, rows in _by_class(values, labels, classes):
@@ -49,7 +65,7 @@ def correlations(frame: pd.DataFrame, columns: Sequence[str]) -> go.Figure:
     """Pearson's correlation of every pair of numeric columns; empty where a column is constant."""
     matrix = frame[list(columns)].astype("float64").corr()
     names = [title(column) for column in columns]
-    figure = _figure(height=max(420, 34 * len(names) + 160))
+    figure = empty_figure(height=max(420, 34 * len(names) + 160))
     figure.add_heatmap(
         z=matrix.to_numpy(),
         x=names,
@@ -70,7 +86,7 @@ def correlations(frame: pd.DataFrame, columns: Sequence[str]) -> go.Figure:
 
 def pair(frame: pd.DataFrame, x: str, y: str, labels: pd.Series | None, classes: Classes) -> go.Figure:
     """Two numeric columns against each other, a point a row, coloured by class."""
-    figure = _figure(height=520)
+    figure = empty_figure(height=520)
     for name, colour, rows in _by_class(frame[[x, y]], labels, classes):
         figure.add_scatter(x=rows[x], y=rows[y], mode="markers", name=name, marker={"color": colour, "size": 6, "opacity": 0.6})
     figure.update_layout(xaxis_title=title(x), yaxis_title=title(y), legend={"itemsizing": "constant"})
@@ -79,7 +95,7 @@ def pair(frame: pd.DataFrame, x: str, y: str, labels: pd.Series | None, classes:
 
 def rows_by_partition(partitions: Mapping[str, int]) -> go.Figure:
     """Rows of every partition."""
-    figure = _figure(height=320, bargap=0.25)
+    figure = empty_figure(height=320, bargap=0.25)
     figure.add_bar(
         x=list(partitions), y=list(partitions.values()), marker_color=theme.ACCENT, hovertemplate="%{x}: %{y:,} rows<extra></extra>"
     )
@@ -113,7 +129,7 @@ def probabilities(chances: float | Sequence[float], classes: Classes) -> go.Figu
 def metric_history(versions: Sequence[Version], metrics: Sequence[str], classes: Classes) -> go.Figure:
     """The metrics of every version, oldest first; the champion's points are filled, the others' are rings."""
     ordered = sorted(versions, key=lambda version: int(version.version))
-    figure = _figure(height=380)
+    figure = empty_figure(height=380)
     for position, metric in enumerate(metrics):
         figure.add_scatter(
             x=[f"v{version.version}" for version in ordered],
@@ -129,23 +145,8 @@ def metric_history(versions: Sequence[Version], metrics: Sequence[str], classes:
     return figure
 
 
-def _figure(height: int = 380, **layout: object) -> go.Figure:
-    figure = go.Figure()
-    figure.update_layout(
-        template="plotly_white",
-        height=height,
-        margin={"l": 10, "r": 10, "t": 40, "b": 10},
-        font={"color": theme.INK, "size": 13},
-        legend={"orientation": "h", "traceorder": "normal", "yanchor": "bottom", "y": 1.02, "x": 0, "title": None},
-        **layout,
-    )
-    figure.update_xaxes(automargin=True, gridcolor=theme.LINE, zeroline=False, separatethousands=True)
-    figure.update_yaxes(automargin=True, gridcolor=theme.LINE, zeroline=False, separatethousands=True)
-    return figure
-
-
 def _bars(names: Sequence[str], values: Sequence[float], texts: Sequence[str], colours: Sequence[str], axis: str) -> go.Figure:
-    figure = _figure(height=90 + 38 * len(names), bargap=0.35, showlegend=False)
+    figure = empty_figure(height=90 + 38 * len(names), bargap=0.35, showlegend=False)
     figure.add_bar(x=values, y=names, orientation="h", text=texts, textposition="outside", cliponaxis=False, marker_color=colours)
     figure.update_traces(hovertemplate="%{y}: %{text}<extra></extra>")
     figure.update_yaxes(autorange="reversed", showgrid=False, type="category")

@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 from pydantic import TypeAdapter, ValidationError
 
-from mlops_assets.dashboard.answers import Answer, ModelDetail, Models, Predictions, Refusal, Sample, Versions
+from mlops_assets.dashboard.answers import Accuracy, Answer, Forecast, History, ModelDetail, Models, Predictions, Refusal, Sample, Versions
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
 PREDICT_SECONDS = 120.0
 REFUSALS = TypeAdapter(list[Refusal])
+MOMENT = TypeAdapter(datetime)
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
 Record = Mapping[str, Any]
@@ -33,6 +35,14 @@ class ApiKeyRefusedError(ApiError):
 
 class NotReadyError(ApiError):
     """The API works but has no champion, or no data, for this system yet."""
+
+
+class FrozenFeedError(ApiError):
+    """Nothing is forecast, because the upstream has repeated itself since the hour `since`."""
+
+    def __init__(self, message: str, since: datetime) -> None:
+        super().__init__(message)
+        self.since = since
 
 
 class TooLargeError(ApiError):
@@ -82,10 +92,25 @@ class Api:
             raise UnexpectedAnswerError(f"{len(records)} records were sent, {len(answer.predictions)} predictions came back.")
         return answer
 
+    def forecast(self, name: str, id_column: str, series: str | None, horizon: int) -> Forecast:
+        """The next `horizon` hours of one series, None: of the total. FrozenFeedError if its upstream stands still."""
+        body = {"horizon": horizon, id_column: series}
+        return self._call("POST", f"/models/{quote(name, safe='')}/forecast", Forecast, PREDICT_SECONDS, body)
+
+    def history(self, name: str, id_column: str, hours: int) -> History:
+        """Every series in the last `hours` hours."""
+        path = f"/models/{quote(name, safe='')}/history?hours={hours}"
+        return self._call("GET", path, History, READ_SECONDS, context={"id_column": id_column})
+
+    def accuracy(self, name: str, id_column: str, series: str | None, days: int) -> Accuracy:
+        """How good the forecasts of one series for the last `days` days were; None: of the total."""
+        query = urlencode({"days": days, id_column: series or ""})
+        return self._get(f"/models/{quote(name, safe='')}/accuracy?{query}", Accuracy)
+
     def _get(self, path: str, shape: type[AnswerT]) -> AnswerT:
         return self._call("GET", path, shape, READ_SECONDS)
 
-    def _call(self, method: str, path: str, shape: type[AnswerT], seconds: float, body: Any = None) -> AnswerT:
+    def _call(self, method: str, path: str, shape: type[AnswerT], seconds: float, body: Any = None, context: Any = None) -> AnswerT:
         headers = {"X-API-Key": self.key} if self.key else {}
         try:
             response = requests.request(
@@ -103,7 +128,7 @@ class Api:
         if response.status_code != requests.codes.ok:
             raise _error(response)
         try:
-            return shape.model_validate_json(response.content)
+            return shape.model_validate_json(response.content, context=context)
         except ValidationError as error:
             raise UnexpectedAnswerError(f"{path} of {self.address} does not answer as the prediction API does: {_first(error)}") from None
 
@@ -123,6 +148,8 @@ def address_problem(address: str) -> str:
 def _error(response: requests.Response) -> ApiError:
     detail, refusals = _reasons(response)
     match response.status_code:
+        case 503 if since := _frozen_since(response):
+            return FrozenFeedError(detail, since)
         case 401 | 403:
             return ApiKeyRefusedError(detail)
         case 404 | 503:
@@ -145,6 +172,13 @@ def _reasons(response: requests.Response) -> tuple[str, list[Refusal]]:
         return str(detail), REFUSALS.validate_python(errors)
     except ValidationError:
         return str(detail), []
+
+
+def _frozen_since(response: requests.Response) -> datetime | None:
+    try:
+        return MOMENT.validate_python(response.json()["since"])
+    except (requests.JSONDecodeError, KeyError, TypeError, ValidationError):
+        return None
 
 
 def _first(error: ValidationError) -> str:

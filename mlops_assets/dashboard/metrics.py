@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from mlops_assets.domain import Domain
 
-LEADING = ("macro_f1", "average_precision", "accuracy", "roc_auc", "f1", "mcc", "log_loss")
-LOWER_IS_BETTER = ("brier", "log_loss")
-NEUTRAL = ("prevalence", "rows", "threshold")
+LEADING = ("macro_f1", "average_precision", "accuracy", "roc_auc", "f1", "mcc", "log_loss", "mase", "mae")
+LOWER_IS_BETTER = ("brier", "log_loss", "mae", "mase")
+NEUTRAL = ("cutoffs", "points", "prevalence", "rows", "threshold", "train_points")
 
 
 def leading(names: Iterable[str], domain: Domain | None) -> list[str]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import streamlit as st
 
 from mlops_assets.dashboard import session
-from mlops_assets.dashboard.client import ApiError, ApiKeyRefusedError, ApiUnreachableError, NotReadyError, TooLargeError
-from mlops_assets.dashboard.wording import sentence
+from mlops_assets.dashboard.client import ApiError, ApiKeyRefusedError, ApiUnreachableError, FrozenFeedError, NotReadyError, TooLargeError
+from mlops_assets.dashboard.wording import ago, moment, sentence
 
 
 @contextmanager
@@ -32,6 +33,12 @@ def show(error: ApiError) -> None:
         case ApiKeyRefusedError():
             st.warning(f"**The prediction API refuses the API key.** {sentence(str(error))}")
             st.markdown("Enter a valid key under Settings, or start the dashboard with `MLOPS_API_KEYS` set to one.")
+        case FrozenFeedError(since=since):
+            st.warning(
+                f"**The feed is frozen since {moment(since)}** ({ago(since, datetime.now(UTC))}): the upstream has given the same values "
+                "over and over. That is no data, so nothing is forecast from it."
+            )
+            st.caption("Forecasts come back by themselves once the values move again.")
         case NotReadyError():
             st.info(f"**The prediction API has no answer to this yet.** {sentence(str(error))}")
             if session.system():

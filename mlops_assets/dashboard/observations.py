@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mlops_assets.dashboard.answers import Sample
-from mlops_assets.domain import Domain
+from mlops_assets.domain import TabularDomain
 
 MOST_CATEGORIES = 60
 """A column of text with more values than that is no category."""
@@ -18,20 +18,20 @@ def to_frame(sample: Sample) -> pd.DataFrame:
     return pd.DataFrame(sample.columns).infer_objects()
 
 
-def labels_of(frame: pd.DataFrame, domain: Domain | None) -> pd.Series | None:
+def labels_of(frame: pd.DataFrame, domain: TabularDomain | None) -> pd.Series | None:
     """The class code of every row, missing where it has none; None if the target is not known or not in the frame."""
     if domain is None or domain.target not in frame:
         return None
     return frame[domain.target].astype("boolean" if not domain.classes else "Int64").astype("Int64")
 
 
-def numeric_columns(frame: pd.DataFrame, domain: Domain | None) -> list[str]:
+def numeric_columns(frame: pd.DataFrame, domain: TabularDomain | None) -> list[str]:
     """Measured numbers with more than one value."""
     numbers = frame.select_dtypes("number").columns
     return [str(name) for name in numbers if name not in _bookkeeping(domain) and frame[name].nunique() > 1]
 
 
-def plottable_columns(frame: pd.DataFrame, domain: Domain | None) -> list[str]:
+def plottable_columns(frame: pd.DataFrame, domain: TabularDomain | None) -> list[str]:
     """Numbers first, then columns with few enough other values."""
     numbers = numeric_columns(frame, domain)
     others = [str(name) for name in frame.columns if name not in numbers and name not in _bookkeeping(domain)]
@@ -43,7 +43,7 @@ def default_pair(numeric: Sequence[str]) -> tuple[str, str]:
     return next((pair for pair in TELLING_PAIRS if set(pair) <= set(numeric)), (numeric[0], numeric[1]))
 
 
-def _bookkeeping(domain: Domain | None) -> set[str]:
+def _bookkeeping(domain: TabularDomain | None) -> set[str]:
     """Columns that say which row it is and what it is, not what was measured."""
     if domain is None:
         return set()

@@ -16,6 +16,7 @@ from mlops_assets.dashboard.wording import class_name
 
 CHUNK_RECORDS = 1000
 """A part of a large table: far below what the API takes, and small enough to show progress."""
+ROW_NUMBER = "row_number"
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -117,7 +118,7 @@ def score(api: Api, model: str, records: Mapping[int, Record], chunk: int = CHUN
 
 
 def results(frame: pd.DataFrame, parts: Sequence[Scored], problems: Sequence[Problem], classes: Mapping[int, str] | None) -> pd.DataFrame:
-    """The table with prediction, its name, probabilities, model version and, for rows that are not scored, the problem.
+    """The table with the row's number first (from 1), then prediction, its name, probabilities, model version and the problem, if any.
 
     Columns of these names that the table already had are replaced.
     """
@@ -141,8 +142,9 @@ def results(frame: pd.DataFrame, parts: Sequence[Scored], problems: Sequence[Pro
     added["problem"] = pd.Series({row: "; ".join(messages) for row, messages in named.items()}, dtype=object)
     if "prediction" in added:
         added["prediction"] = added["prediction"].astype("boolean" if not classes else "Int64")
-    kept = frame.drop(columns=[name for name in added.columns if name in frame.columns]).reset_index(drop=True)
-    return pd.concat([kept, added], axis=1)
+    numbers = pd.Series(range(1, len(frame) + 1), name=ROW_NUMBER)
+    kept = frame.drop(columns=[name for name in (ROW_NUMBER, *added.columns) if name in frame.columns]).reset_index(drop=True)
+    return pd.concat([numbers, kept, added], axis=1)
 
 
 def _value(cell: Any, field: RequestField) -> Any:

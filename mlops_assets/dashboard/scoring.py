@@ -9,7 +9,7 @@ import streamlit as st
 from mlops_assets.dashboard import notices, session
 from mlops_assets.dashboard.answers import ModelDetail, RequestField
 from mlops_assets.dashboard.client import ApiError
-from mlops_assets.dashboard.records import CHUNK_RECORDS, Problem, results, score, to_records
+from mlops_assets.dashboard.records import CHUNK_RECORDS, ROW_NUMBER, Problem, results, score, to_records
 from mlops_assets.dashboard.wording import class_name, count
 from mlops_assets.settings import Settings
 
@@ -51,7 +51,7 @@ def show_results(model: ModelDetail, scored: pd.DataFrame, key: str) -> None:
     st.markdown(f"**{count(len(scored) - len(faulty), 'record')} scored**" + (f", {count(len(faulty), 'row')} not" if len(faulty) else ""))
     if len(faulty):
         st.warning("These rows are not scored. The header is not counted: row 1 is the first record.")
-        listed = pd.DataFrame({"Row": faulty.index + 1, "Problem": faulty["problem"]})
+        listed = pd.DataFrame({"Row": faulty[ROW_NUMBER], "Problem": faulty["problem"]})
         st.dataframe(listed.head(SHOWN_PROBLEMS), hide_index=True, column_config=PROBLEM_COLUMNS)
         if len(faulty) > SHOWN_PROBLEMS:
             st.caption(f"The first {SHOWN_PROBLEMS}; the download names all.")
@@ -67,7 +67,10 @@ def show_results(model: ModelDetail, scored: pd.DataFrame, key: str) -> None:
 
 
 def _result_columns(scored: pd.DataFrame, model: ModelDetail) -> dict[str, Any]:
-    columns: dict[str, Any] = {"prediction_name": st.column_config.TextColumn("Prediction", pinned=True)}
+    columns: dict[str, Any] = {
+        ROW_NUMBER: st.column_config.NumberColumn("Row", width="small", pinned=True),
+        "prediction_name": st.column_config.TextColumn("Prediction", pinned=True),
+    }
     if "probability" in scored:
         columns["probability"] = st.column_config.ProgressColumn("Probability", min_value=0.0, max_value=1.0, format="percent")
     for code in model.classes or {}:

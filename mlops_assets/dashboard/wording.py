@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-ACRONYMS = {"auc": "AUC", "roc": "ROC", "f1": "F1", "mcc": "MCC", "id": "ID", "pr": "PR"}
+ACRONYMS = {"auc": "AUC", "roc": "ROC", "f1": "F1", "mae": "MAE", "mase": "MASE", "mcc": "MCC", "id": "ID", "pr": "PR"}
 MISSING = "n/a"
 STEPS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
@@ -12,7 +12,7 @@ STEPS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 def title(name: str) -> str:
     """`macro_f1` -> `Macro F1`."""
     text = " ".join(ACRONYMS.get(word, word) for word in name.split("_"))
-    return text[:1].upper() + text[1:]
+    return first_capital(text)
 
 
 def metric_title(name: str, classes: Mapping[int, str] | None) -> str:
@@ -59,9 +59,14 @@ def class_names(classes: Mapping[int, str] | None) -> list[str]:
     return [class_name(code, classes) for code in (sorted(classes) if classes else (0, 1))]
 
 
+def first_capital(text: str) -> str:
+    """`the whole city` -> `The whole city`."""
+    return text[:1].upper() + text[1:]
+
+
 def sentence(text: str) -> str:
     """`no key` -> `No key.`"""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    return first_capital(text) + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def count(rows: int, noun: str) -> str:

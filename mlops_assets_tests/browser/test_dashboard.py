@@ -15,15 +15,15 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
 from mlops_assets.dashboard import theme
-from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
 from mlops_assets.domains.forest_cover.spec import FOREST_COVER
-from mlops_assets_tests.dashboard.fake_api import FakeApi, Served
+from mlops_assets_tests.dashboard.fake_api import FakeApi
 
 START_SECONDS = 120
 STOP_SECONDS = 30
 HEADINGS = {
     "": "Models in service",
     "predictions": "Predictions: Forest cover",
+    "forecast": "Forecast: Donostia parking",
     "analytics": "Analytics: Forest cover",
     "model": "Model: Forest cover",
     "settings": "Settings",
@@ -40,9 +40,9 @@ class Dashboard:
 
 @pytest.fixture(scope="module")
 def dashboard(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    """Streamlit as the command starts it, in front of an API with both systems; not started where there is no browser."""
+    """Streamlit as the command starts it, in front of an API with all systems; not started where there is no browser."""
     log = tmp_path_factory.mktemp("dashboard") / "streamlit.log"
-    with FakeApi({domain.name: Served(domain) for domain in (FOREST_COVER, CHICAGO_CRIME)}) as api, log.open("w") as output:
+    with FakeApi.of_all_systems() as api, log.open("w") as output:
         port = free_port()
         closed = "http://127.0.0.1:9"
         environment = {"MLOPS_API_URL": api.url, "MLOPS_API_KEYS": "", "MLFLOW_UI_URL": closed, "DAGSTER_UI_URL": closed}
@@ -108,7 +108,9 @@ def test_file_is_scored_and_downloaded(dashboard: Dashboard, open_page: Page, tm
         open_page.get_by_role("button", name="Download the predictions").click()
     scored = Path(download.value.path()).read_text().splitlines()
     assert len(scored) == 1202
+    assert scored[0].startswith("row_number,")
     assert scored[0].endswith("probability_6,model_version,problem")
+    assert scored[-1].startswith("1201,")
     assert scored[-1].endswith("elevation: 'high' is not a number")
 
 

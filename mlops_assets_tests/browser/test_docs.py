@@ -7,16 +7,16 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from mlops_assets_tests.running_api import Api, running
-from mlops_assets_tests.small_systems import FLOWERS, SYSTEMS, Registry
+from mlops_assets_tests.small_systems import FLOWERS, TABULAR, Registry
 
 
 @pytest.fixture(scope="module")
 def api(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """Two champions, served; not started where there is no browser."""
     store = Registry(tmp_path_factory.mktemp("registry"))
-    for domain in SYSTEMS:
+    for domain in TABULAR:
         store.publish(domain)
-    with running(store.uri, tmp_path_factory.mktemp("home"), SYSTEMS) as found:
+    with running(store.uri, tmp_path_factory.mktemp("home"), TABULAR) as found:
         yield found.until_ok()
 
 

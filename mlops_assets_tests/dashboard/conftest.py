@@ -9,9 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from mlops_assets.dashboard import theme
 from mlops_assets.domains import DOMAINS
-from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
+from mlops_assets.domains.donostia_parking.spec import DONOSTIA_PARKING
 from mlops_assets.domains.forest_cover.spec import FOREST_COVER
-from mlops_assets_tests.dashboard.fake_api import FakeApi, Served
+from mlops_assets_tests.dashboard.fake_api import FakeApi
 
 Open = Callable[[str], AppTest]
 PATIENCE_SECONDS = 60
@@ -19,10 +19,10 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
-    """An API with both systems, which the dashboard's settings name; no key is set."""
-    monkeypatch.setitem(DOMAINS, FOREST_COVER.name, FOREST_COVER)
-    served = {domain.name: Served(domain) for domain in (FOREST_COVER, CHICAGO_CRIME)}
-    with FakeApi(served) as api:
+    """An API with all systems, which the dashboard's settings name; no key is set."""
+    for domain in (FOREST_COVER, DONOSTIA_PARKING):
+        monkeypatch.setitem(DOMAINS, domain.name, domain)
+    with FakeApi.of_all_systems() as api:
         monkeypatch.setenv("MLOPS_API_URL", api.url)
         monkeypatch.setenv("MLOPS_API_KEYS", "")
         monkeypatch.setenv("MLFLOW_UI_URL", "http://127.0.0.1:9")

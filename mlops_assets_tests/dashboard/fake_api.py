@@ -1,4 +1,7 @@
-"""A stand-in of the prediction API: its JSON over real HTTP, for any TabularDomain, with made-up champions and switches for what may go wrong."""
+"""A stand-in of the prediction API: its JSON over real HTTP, for any system, with made-up champions and switches for what may go wrong.
+
+Here is what systems that classify records answer; `fake_forecasts` has the others.
+"""
 
 import json
 import random
@@ -11,6 +14,10 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from mlops_assets.domain import RequestField, TabularDomain
+from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
+from mlops_assets.domains.donostia_parking.spec import DONOSTIA_PARKING
+from mlops_assets.domains.forest_cover.spec import FOREST_COVER
+from mlops_assets_tests.dashboard.fake_forecasts import ServedSeries
 
 MULTICLASS_METRICS = {"accuracy": 0.934, "log_loss": 0.2105, "macro_f1": 0.8912, "mcc": 0.892, "rows": 12000, "f1_0": 0.93, "f1_1": 0.95}
 BINARY_METRICS = {"average_precision": 0.776, "roc_auc": 0.891, "mcc": 0.638, "log_loss": 0.281, "rows": 53021}
@@ -74,7 +81,7 @@ class Served:
                     "version": str(version),
                     "aliases": aliases.get(version, []),
                     "metrics": self.metrics(version),
-                    "created_at": f"2026-03-0{version}T05:06:07Z",
+                    "created_at": f"2026-03-{version:02}T05:06:07Z",
                     "candidate": "xgboost",
                     "partition": "10",
                     "run_id": f"run{version}",
@@ -118,7 +125,7 @@ class Served:
 class FakeApi:
     """The stand-in; `with` starts and stops it. `requests` lists (method, path, number of records) of every call."""
 
-    served: dict[str, Served]
+    served: dict[str, Served | ServedSeries]
     key: str = ""
     key_for_everything: bool = False
     fault: tuple[int, bytes] | None = None
@@ -129,7 +136,15 @@ class FakeApi:
     keys: list[str] = field(default_factory=list)
     bodies: list[list[dict[str, Any]]] = field(default_factory=list)
     """The records of every prediction."""
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    """The body of every forecast."""
     url: str = ""
+
+    @classmethod
+    def of_all_systems(cls) -> Self:
+        """Two systems that classify, of more than two classes and of two, and one that forecasts."""
+        served = (Served(FOREST_COVER), Served(CHICAGO_CRIME), ServedSeries(DONOSTIA_PARKING))
+        return cls({one.domain.name: one for one in served})
 
     def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", int(urlsplit(self.url).port or 0)), _handler(self))
@@ -146,7 +161,7 @@ class FakeApi:
     def answer(self, method: str, target: str, key: str, body: Any) -> tuple[int, Any]:
         """Status and JSON."""
         parts = urlsplit(target)
-        records = body["records"] if body else []
+        records = body.get("records", []) if body else []
         self.requests.append((method, parts.path, len(records)))
         self.keys.append(key)
         closed = method == "POST" or (self.key_for_everything and parts.path != "/health")
@@ -158,7 +173,10 @@ class FakeApi:
             case ["models"]:
                 return 200, {"models": [served.summary() for served in self.served.values()]}
             case ["models", name, *rest] if name in self.served:
-                return self._of_model(self.served[name], rest, parse_qs(parts.query), records)
+                served, query = self.served[name], parse_qs(parts.query)
+                if isinstance(served, ServedSeries):
+                    return self._of_series(served, rest, query, body)
+                return self._of_model(served, rest, query, records)
             case _:
                 return 404, {"detail": f"There is no {target}.", "errors": []}
 
@@ -181,6 +199,26 @@ class FakeApi:
             case _:
                 self.bodies.append(records)
                 return served.predict(records)
+
+    def _of_series(self, served: ServedSeries, rest: list[str], query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
+        match rest:
+            case []:
+                return 200, served.detail()
+            case ["versions"]:
+                return 200, served.versions()
+            case ["history"] if not served.observations:
+                return 404, {"detail": f"{served.domain.name} has no observations yet.", "errors": []}
+            case ["history"]:
+                return 200, served.history(int(query["hours"][0]))
+            case ["accuracy"]:
+                return 200, served.accuracy(int(query["days"][0]), query.get(served.domain.id_column, [None])[0])
+            case ["forecast"] if not served.champion:
+                return 503, {"detail": f"{served.domain.name} has no champion.", "errors": []}
+            case ["forecast"]:
+                self.asked.append(body)
+                return served.forecast(body["horizon"], body[served.domain.id_column])
+            case _:
+                return 404, {"detail": f"{served.domain.name} forecasts series.", "errors": []}
 
 
 def _field(field: RequestField) -> dict[str, Any]:

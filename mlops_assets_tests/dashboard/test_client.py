@@ -1,5 +1,6 @@
 """The API's client: what it reads, and every way in which an answer can be none."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from mlops_assets.dashboard.client import (
     Api,
     ApiKeyRefusedError,
     ApiUnreachableError,
+    FrozenFeedError,
     NotReadyError,
     RecordsRefusedError,
     TooLargeError,
@@ -17,13 +19,13 @@ from mlops_assets.dashboard.client import (
 from mlops_assets.domains.forest_cover.spec import FOREST_COVER
 
 RECORD = {field.name: field.example for field in FOREST_COVER.request}
-FOREST = "forest_cover"
+FOREST, DONOSTIA = "forest_cover", "donostia_parking"
 
 
 def test_every_answer_is_read_as_the_api_gives_it(api: Any) -> None:
     client = Api(api.url)
 
-    assert [model.name for model in client.models().models] == [FOREST, "chicago_crime"]
+    assert [model.name for model in client.models().models] == [FOREST, "chicago_crime", "donostia_parking"]
     model = client.model(FOREST)
     assert model.classes == FOREST_COVER.classes
     assert [field.name for field in model.request] == list(RECORD)
@@ -48,6 +50,36 @@ def test_lineage_of_a_system_without_champion_may_be_null(api: Any) -> None:
     api.served[FOREST].detail = lambda: detail
 
     assert Api(api.url).model(FOREST).lineage is None
+
+
+def test_series_forecast_and_accuracy_are_read_by_the_key_of_the_system(api: Any) -> None:
+    client = Api(api.url)
+
+    contract = client.model(DONOSTIA).forecasting
+    assert contract is not None
+    history = client.history(DONOSTIA, contract.id_column, 48)
+    assert [one.id for one in history.series] == ["id-kursaal", "id-arcco", "id-okendo", None]
+    assert len(history.series[0].values) == 48
+    forecast = client.forecast(DONOSTIA, contract.id_column, "id-arcco", 3)
+    assert [hour.horizon for hour in forecast.forecast] == [1, 2, 3]
+    assert client.accuracy(DONOSTIA, contract.id_column, None, 7).points == 7 * 576
+
+
+def test_series_under_another_key_are_unexpected(api: Any) -> None:
+    with pytest.raises(UnexpectedAnswerError, match="id"):
+        Api(api.url).history(DONOSTIA, "station", 48)
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"), [('"2022-05-12T20:00:00Z"', FrozenFeedError), ('"long ago"', NotReadyError), ("null", NotReadyError)]
+)
+def test_frozen_feed_says_since_when(api: Any, since: str, expected: type[Exception]) -> None:
+    api.fault = (503, f'{{"detail": "it stands still", "errors": [], "since": {since}}}'.encode())
+
+    with pytest.raises(expected) as refused:
+        Api(api.url).forecast(DONOSTIA, "parking_id", None, 24)
+
+    assert not isinstance(refused.value, FrozenFeedError) or refused.value.since == datetime(2022, 5, 12, 20, tzinfo=UTC)
 
 
 def test_nobody_listening_is_unreachable() -> None:

@@ -125,14 +125,24 @@ def test_failure_of_the_api_ends_the_scoring(api: Any) -> None:
 
 
 def test_results_keep_every_row_with_prediction_or_problem() -> None:
-    frame = pd.DataFrame({"id": ["a", "b", "c"], "prediction": ["old"] * 3})
+    frame = pd.DataFrame({"id": ["a", "b", "c"], "prediction": ["old"] * 3, "row_number": [7, 8, 9]}, index=[4, 5, 6])
     answer = Predictions(model_version="7", predictions=[1, 0], probabilities=[[0.25, 0.75], [0.5, 0.5]])
 
     found = results(
         frame, [Scored((0, 2), answer, ())], [Problem(1, "x", "is missing"), Problem(1, "y", "is missing")], {0: "Fir", 1: "Pine"}
     )
 
-    assert list(found) == ["id", "prediction", "prediction_name", "probability_0", "probability_1", "model_version", "problem"]
+    assert list(found) == [
+        "row_number",
+        "id",
+        "prediction",
+        "prediction_name",
+        "probability_0",
+        "probability_1",
+        "model_version",
+        "problem",
+    ]
+    assert found["row_number"].tolist() == [1, 2, 3]
     assert found["prediction"].tolist() == [1, pd.NA, 0]
     assert found["prediction_name"].tolist()[::2] == ["Pine (1)", "Fir (0)"]
     assert found["probability_1"].tolist()[::2] == [0.75, 0.5]
@@ -146,11 +156,11 @@ def test_results_of_a_binary_model_have_one_probability() -> None:
     found = results(pd.DataFrame({"id": ["a"]}), [Scored((0,), answer, ())], [], None)
 
     assert found.drop(columns="problem").to_dict("records") == [
-        {"id": "a", "prediction": True, "prediction_name": "yes", "probability": 0.9, "model_version": "7"}
+        {"row_number": 1, "id": "a", "prediction": True, "prediction_name": "yes", "probability": 0.9, "model_version": "7"}
     ]
 
 
 def test_results_without_any_prediction_still_name_the_problems() -> None:
     found = results(pd.DataFrame({"id": ["a"]}), [], [Problem(0, "", "too short")], None)
 
-    assert found.to_dict("records") == [{"id": "a", "problem": "too short"}]
+    assert found.to_dict("records") == [{"row_number": 1, "id": "a", "problem": "too short"}]

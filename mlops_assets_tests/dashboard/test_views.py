@@ -10,7 +10,11 @@ from streamlit.testing.v1 import AppTest
 
 from mlops_assets.domains.forest_cover.spec import FOREST_COVER
 
-PAGES = ("home", "predictions", "analytics", "model", "settings")
+PAGES = ("home", "predictions", "forecast", "analytics", "model", "settings")
+SERVED = (
+    *((system, page) for system in ("forest_cover", "chicago_crime") for page in PAGES if page != "forecast"),
+    *(("donostia_parking", page) for page in PAGES if page != "predictions"),
+)
 TITLES = {"home": "Models in service", "settings": "Settings"}
 EXAMPLE = {field.name: field.example for field in FOREST_COVER.request}
 
@@ -27,8 +31,7 @@ def upload(app: AppTest, content: str) -> AppTest:
     return app
 
 
-@pytest.mark.parametrize("system", ["forest_cover", "chicago_crime"])
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(("system", "page"), SERVED)
 def test_page_of_a_served_system_shows_itself_without_any_notice(api: Any, open_page: Any, page: str, system: str) -> None:
     app = open_page(page)
     app.selectbox(key="system").set_value(system).run()
@@ -81,12 +84,12 @@ def test_answer_of_something_else_is_no_traceback(api: Any, open_page: Any, faul
     assert "cannot use" in text(app)
 
 
-def test_home_shows_both_champions_with_their_deciding_metric_first(api: Any, open_page: Any) -> None:
+def test_home_shows_all_champions_with_their_deciding_metric_first(api: Any, open_page: Any) -> None:
     app = open_page("home")
 
-    assert [metric.label for metric in app.metric][::4] == ["Macro F1", "Average precision"]
+    assert [metric.label for metric in app.metric][::4] == ["Macro F1", "Average precision", "MASE"]
     assert app.metric[0].value == "0.871"
-    assert text(app).count("Champion version 2") == 2
+    assert text(app).count("Champion version 2") == 3
 
 
 def test_promoted_champion_shows_as_soon_as_the_last_answer_is_old(api: Any, open_page: Any) -> None:
@@ -209,6 +212,17 @@ def test_model_shows_challenger_links_and_every_partition(api: Any, open_page: A
     partitions = next(frame for frame in frames if "Data version" in frame)
     assert partitions["Partition"].tolist() == [f"{batch:02}" for batch in range(1, 11)]
     assert [link.proto.url for link in app.get("link_button")] == list(api.served["forest_cover"].detail()["links"].values())
+
+
+@pytest.mark.parametrize(
+    ("newest", "champion", "said"), [(3, 3, "The newest version, 3, is the champion"), (3, 2, ""), (12, 12, "The newest version, 12,")]
+)
+def test_champion_that_is_the_newest_version_is_said_to_be(api: Any, open_page: Any, newest: int, champion: int, said: str) -> None:
+    api.served["forest_cover"].newest, api.served["forest_cover"].champion = newest, champion
+
+    app = open_page("model")
+
+    assert [said in info.value for info in app.info] == ([True] if said else [])
 
 
 def test_address_and_key_of_the_session_are_used(api: Any, open_page: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,7 @@ def test_deciding_metric_comes_first_then_the_usual_ones() -> None:
         ("accuracy", 0.9, 0.8, "worse"),
         ("log_loss", 0.2, 0.3, "worse"),
         ("brier", 0.3, 0.2, "better"),
+        ("mase", 0.9, 0.8, "better"),
         ("mcc", 0.5, 0.5, "equal"),
         ("rows", 10, 20, ""),
         ("mcc", None, 0.5, ""),

@@ -34,7 +34,7 @@ def card(model: Model) -> None:
 st.title("Models in service", anchor=False)
 st.write(
     "Every system here is trained by the platform from raw data and promoted only when it beats the champion before it. "
-    "Try the models under Predictions, look at their data under Analytics, and trace a version to its raw data under Model."
+    "Try the models under Predictions or Forecast, look at their data under Analytics, and trace a version to its raw data under Model."
 )
 systems = session.models().models
 ready = sum(model.ready for model in systems)

@@ -10,6 +10,8 @@ from mlops_assets.dashboard.wording import MISSING, class_name, count, metric_ti
 
 HEADLINE_METRICS = 4
 SHOWN_HISTORIES = 2
+OWN_HOLDOUT = "Each version was measured on its own holdout"
+OWN_BACKTEST = "Each version was measured in its own back-test"
 
 
 def overview(model: ModelDetail) -> None:
@@ -18,12 +20,13 @@ def overview(model: ModelDetail) -> None:
         "Registered model": model.registered_model,
         "Version": model.version,
         "Trained": moment(model.trained_at),
-        "Candidate": model.candidate,
+        "Method" if model.forecasts else "Candidate": model.candidate,
         "Task": model.task,
-        "Decision threshold": number(model.threshold) if model.threshold is not None and not model.classes else None,
-        "Engine": ", ".join(filter(None, (model.engine, model.engine_note))),
-        "Encoded features": f"{len(model.features):,}",
     }
+    if not model.forecasts:
+        facts["Decision threshold"] = number(model.threshold) if model.threshold is not None and not model.classes else None
+        facts["Engine"] = ", ".join(filter(None, (model.engine, model.engine_note)))
+        facts["Encoded features"] = f"{len(model.features):,}"
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Metadata", anchor=False)
@@ -32,7 +35,7 @@ def overview(model: ModelDetail) -> None:
             st.subheader("Parameters", anchor=False)
             listing({name: str(value) for name, value in model.params.items()}, "Parameter")
     with right:
-        st.subheader("Metrics on the holdout", anchor=False)
+        st.subheader("Metrics in the back-test" if model.forecasts else "Metrics on the holdout", anchor=False)
         names = leading(model.metrics, session.domain())
         listing({metric_title(name, model.classes): number(model.metrics[name]) for name in names}, "Metric")
 
@@ -47,7 +50,7 @@ def history(model: ModelDetail, versions: Versions) -> None:
         "Metrics", names, names[:SHOWN_HISTORIES], format_func=lambda name: metric_title(name, model.classes), key=f"history:{model.name}"
     )
     st.plotly_chart(charts.metric_history(versions.versions, chosen, model.classes), config=charts.QUIET)
-    st.caption("Filled: the champion. Each version was measured on its own holdout.")
+    st.caption(f"Filled: the champion. {OWN_BACKTEST if model.forecasts else OWN_HOLDOUT}.")
     rows = [
         {
             "Version": version.version,
@@ -66,7 +69,7 @@ def comparison(model: ModelDetail, versions: Versions) -> None:
     """Champion and challenger side by side."""
     champion, challenger = versions.with_alias("champion"), versions.with_alias("challenger")
     if champion is None or challenger is None or champion.version == challenger.version:
-        st.info("No challenger: every version that was good enough has been promoted, or none has been trained since.")
+        st.info(without_challenger(versions))
         return
     for place, version, role in zip(st.columns(2), (champion, challenger), ("Champion", "Challenger"), strict=True):
         with place.container(border=True):
@@ -85,7 +88,15 @@ def comparison(model: ModelDetail, versions: Versions) -> None:
             }
         )
     st.dataframe(pd.DataFrame(rows), hide_index=True, height="content")
-    st.caption("Each version was measured on its own holdout; the promotion check scores both on the same one.")
+    st.caption(f"{OWN_BACKTEST if model.forecasts else OWN_HOLDOUT}; the promotion check scores both on the same one.")
+
+
+def without_challenger(versions: Versions) -> str:
+    """Why there is nothing to compare the champion with."""
+    champion, newest = versions.with_alias("champion"), versions.newest
+    if champion is not None and champion == newest:
+        return f"The newest version, {champion.version}, is the champion: none has been trained since."
+    return f"No version is marked as {'challenger' if champion else 'champion'}, so there are no two to compare."
 
 
 def lineage(model: ModelDetail) -> None:
@@ -98,7 +109,7 @@ def lineage(model: ModelDetail) -> None:
         "Code version": origin.code_version,
     }
     listing({name: fact or MISSING for name, fact in facts.items()}, "Origin")
-    if not origin.upstream:
+    if not origin.upstream and not origin.ranges:
         st.info("The version does not say which partitions it was trained on.")
         return
     st.subheader("Partitions it was trained on", anchor=False)
@@ -106,6 +117,12 @@ def lineage(model: ModelDetail) -> None:
         with st.expander(f"{asset}: {count(len(partitions), 'partition')}", expanded=len(origin.upstream) <= SHOWN_HISTORIES):
             rows = [{"Partition": partition, "Data version": data_version} for partition, data_version in partitions.items()]
             st.dataframe(pd.DataFrame(rows), hide_index=True)
+    if origin.ranges:
+        ranges = [
+            {"Asset": asset, "First": found.first, "Last": found.last, "Partitions": found.count, "Digest of data versions": found.digest}
+            for asset, found in origin.ranges.items()
+        ]
+        st.dataframe(pd.DataFrame(ranges), hide_index=True, height="content")
 
 
 def inputs(model: ModelDetail) -> None:

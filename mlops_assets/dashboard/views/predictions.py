@@ -30,7 +30,7 @@ def one_record(model: ModelDetail) -> None:
     if answer is None:
         return
     left, right = st.columns([1, 2], vertical_alignment="center")
-    target = session.domain()
+    target = session.tabular_domain()
     left.metric(title(target.target) if target else "Prediction", class_name(answer.predictions[0], model.classes))
     left.caption(f"Answered by version {answer.model_version}." + _threshold(model))
     right.plotly_chart(charts.probabilities(answer.probabilities[0], model.classes), key=f"chart:{place}", config=charts.QUIET)
