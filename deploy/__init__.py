@@ -1,0 +1,1 @@
+"""What operators need beside the platform itself: Grafana and Prometheus, as files to mount."""
