@@ -16,6 +16,8 @@ NAMES = (
     "training_overhead",
     "ingest_batches",
     "serving",
+    "forecasting",
+    "hourly_history",
 )
 """Modules of this package with a function `rows(platform)`."""
 

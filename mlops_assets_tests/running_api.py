@@ -16,6 +16,9 @@ from mlops_assets.domain import Domain
 from mlops_assets.serving import create_app
 from mlops_assets.settings import Settings
 
+PATIENCE = 120
+"""Seconds until a test gives up; a machine that does other work at the same time is slow."""
+
 
 class Api:
     """A client of a served app."""
@@ -26,15 +29,15 @@ class Api:
 
     def get(self, path: str, **options: Any) -> requests.Response:
         """GET."""
-        return self._session.get(self.url + path, timeout=30, **options)
+        return self._session.get(self.url + path, timeout=PATIENCE, **options)
 
     def post(self, path: str, **options: Any) -> requests.Response:
         """POST."""
-        return self._session.post(self.url + path, timeout=30, **options)
+        return self._session.post(self.url + path, timeout=PATIENCE, **options)
 
     def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The health once it meets the condition; fails if it does not within thirty seconds."""
-        deadline = time.monotonic() + 30
+        """The health once it meets the condition; fails if it does not within `PATIENCE`."""
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             health: dict[str, Any] = self.get("/health").json()
             if condition(health):

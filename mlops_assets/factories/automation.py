@@ -22,7 +22,10 @@ from mlops_assets.storage.warehouse_resource import WarehouseResource
 
 ALERT_ATTEMPTS = 3
 SCHEDULE_RETRIES = 2
-"""A month is scheduled once, so a run that fails is started again."""
+"""A month or an hour is asked for once, so a run that fails is started again."""
+RETRIED = {"dagster/max_retries": str(SCHEDULE_RETRIES)}
+RETRIED_CRASH = {**RETRIED, "dagster/retry_on_asset_or_op_failure": "false"}
+"""Not a challenger that does not win."""
 REPOSITORY = "__repository__@mlops_assets"
 """The code location of workspace.yaml, as Dagster tags runs with it."""
 DOMAIN_TAG = "mlops_assets/domain"
@@ -62,7 +65,7 @@ def _monthly_schedule(domain: Domain, job: Any, cron: str) -> dg.ScheduleDefinit
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         """Asks for the month before the tick."""
         month = month_before(context.scheduled_execution_time.date())
-        return dg.RunRequest(run_key=month, partition_key=month, tags={"dagster/max_retries": str(SCHEDULE_RETRIES)})
+        return dg.RunRequest(run_key=month, partition_key=month, tags=dict(RETRIED))
 
     return schedule
 
@@ -79,7 +82,7 @@ def _hourly_schedule(domain: Domain, job: Any, cron: str) -> dg.ScheduleDefiniti
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         """Asks for the hour of the tick. One that passes while nothing runs stays a gap: the feed has no history."""
         hour = hour_key(context.scheduled_execution_time)
-        return dg.RunRequest(run_key=hour, partition_key=hour, tags={"dagster/max_retries": str(SCHEDULE_RETRIES)})
+        return dg.RunRequest(run_key=hour, partition_key=hour, tags=dict(RETRIED))
 
     return schedule
 
@@ -100,10 +103,13 @@ def new_hour_sensor(domain: ForecastDomain, training_job: Any, forecast_job: Any
             return dg.SkipReason(f"no hour of {domain.name} that has ended in the last two days is stored")
         if found.frozen_since is not None:
             return _frozen(context, domain, found)
-        jobs = {training_job: found.training, forecast_job: found.forecast and _has_champion(context.instance, domain)}
+        jobs = [
+            (training_job, found.training, RETRIED_CRASH),
+            (forecast_job, found.forecast and _has_champion(context.instance, domain), RETRIED),
+        ]
         requests = [
-            dg.RunRequest(run_key=f"{job.name}:{found.hour}:{found.version}", job_name=job.name, partition_key=found.hour)
-            for job, is_due in jobs.items()
+            dg.RunRequest(run_key=f"{job.name}:{found.hour}:{found.version}", job_name=job.name, partition_key=found.hour, tags=dict(tags))
+            for job, is_due, tags in jobs
             if is_due
         ]
         return dg.SensorResult(run_requests=requests, cursor="") if requests else dg.SkipReason(f"nothing is due for {found.hour}")
