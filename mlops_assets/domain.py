@@ -334,6 +334,8 @@ class ForecastDomain(Domain):
     """The candidates, the one that needs the least history last."""
     total: str
     """What people call the series that has no id."""
+    unit: str = ""
+    """What is counted, in words; empty: the description of the target."""
     horizon: int = 24
     """Hours that are forecast and published."""
     max_horizon: int = 168
@@ -344,6 +346,8 @@ class ForecastDomain(Domain):
     """Share of values that the published interval is to hold."""
     frozen_hours: int = 6
     """So many hours in which no series moves mean that the feed is frozen, and that what it says is no data."""
+    silent_hours: int = 48
+    """After so many hours without a reading nothing is forecast."""
     stuck_hours: int = 24
     """So many hours in which one series does not move while others do are reported."""
     backtest: Backtest = field(default_factory=Backtest)

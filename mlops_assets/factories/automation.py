@@ -100,7 +100,7 @@ def new_hour_sensor(domain: ForecastDomain, training_job: Any, forecast_job: Any
         """Each is asked for once for each content of an hour. The very first forecast waits for a champion."""
         found = due(domain, warehouse, lake, datetime.now(UTC))
         if found is None:
-            return dg.SkipReason(f"no hour of {domain.name} that has ended in the last two days is stored")
+            return dg.SkipReason(f"no hour of {domain.name} that has ended in the last {domain.silent_hours} hours is stored")
         if found.frozen_since is not None:
             return _frozen(context, domain, found)
         jobs = [

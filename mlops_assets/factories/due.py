@@ -8,9 +8,6 @@ from mlops_assets.hours import HOUR, hour_key, hour_of
 from mlops_assets.storage.resource import LakeResource
 from mlops_assets.storage.warehouse_resource import WarehouseResource
 
-LOOKED_BACK = 48
-"""Hours; a feed that has been silent for longer has nothing that is worth a forecast."""
-
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -29,7 +26,7 @@ class Due:
 
 
 def due(domain: ForecastDomain, warehouse: WarehouseResource, lake: LakeResource, now: datetime) -> Due | None:
-    """What is due at `now` (UTC) for the newest hour that has ended and is stored; None if there is none of the last two days."""
+    """What is due at `now` (UTC) for the newest hour that has ended and is stored; None if the feed has been silent for too long."""
     found = _newest(domain, warehouse, now)
     if found is None:
         return None
@@ -49,7 +46,7 @@ def hourly(domain: ForecastDomain) -> Hourly:
 
 def _newest(domain: ForecastDomain, warehouse: WarehouseResource, now: datetime) -> tuple[str, str] | None:
     last = hour_of(hour_key(now)) - HOUR
-    for back in range(LOOKED_BACK):
+    for back in range(domain.silent_hours):
         hour = hour_key(last - back * HOUR)
         stamp = warehouse.stamp(f"{domain.name}/enriched", hour)
         if stamp is not None:

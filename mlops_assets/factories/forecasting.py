@@ -136,7 +136,7 @@ def _registered_model(domain: ForecastDomain) -> dg.AssetsDefinition:
         from mlops_assets.ml.forecast.tables import winning_scores
         from mlops_assets.ml.release import register_method
 
-        provenance = provenance_of(context, _unfolded(context, domain, lake), winning_scores(candidates))
+        provenance = provenance_of(context, _unfolded(context, domain, lake), winning_scores(candidates, cutoffs=domain.backtest.cutoffs))
         run = mlflow.run(domain.name)
         version, is_new = register_method(run.client, domain, model, run_id=run.run_id, provenance=provenance)
         return report_registered(context, run, version, is_new)
@@ -186,8 +186,8 @@ def _gate(domain: ForecastDomain) -> dg.AssetChecksDefinition:
 
         version = str(registered_model["version"].iloc[0])
         created_at = hour_of(context.op_execution_context.partition_key) + HOUR
-        client = mlflow.run(domain.name).client
-        return report_verdict(judge_method(client, domain, version, winning_scores(candidates), series, created_at=created_at))
+        client, scores = mlflow.run(domain.name).client, winning_scores(candidates, cutoffs=domain.backtest.cutoffs)
+        return report_verdict(judge_method(client, domain, version, scores, series, created_at=created_at))
 
     return gate
 
@@ -230,7 +230,11 @@ def champion_of(domain: ForecastDomain, mlflow: MlflowResource) -> "tuple[str, F
     present = by_alias(mlflow.run(domain.name).client, domain.model_name, CHAMPION)
     if present is None:
         raise dg.Failure(f"there is no champion of {domain.model_name} yet: run {domain.name}_training first", allow_retries=False)
-    model: Any = load_for_serving(f"models:/{domain.model_name}/{present.version}")
+    try:
+        model: Any = load_for_serving(f"models:/{domain.model_name}/{present.version}")
+    except Exception as error:
+        text = f"the champion {domain.model_name} version {present.version} cannot be loaded ({type(error).__name__})"
+        raise dg.Failure(f"{text}: restore its artifacts, or give @champion to a version that loads", allow_retries=False) from error
     return str(present.version), model
 
 

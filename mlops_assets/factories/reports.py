@@ -173,7 +173,7 @@ def report_forecast(context: dg.AssetExecutionContext, domain: ForecastDomain, s
     chart = forecast_figure(series, found.rows, columns=columns, title=domain.total)
     rests_on = {"method": found.method, "reason": found.reason or "the champion's own method", "train_points": found.train_points}
     total = found.rows[found.rows[domain.id_column].isna()]["yhat"]
-    outlook = {"outlook": f"{total.min():,.0f} to {total.max():,.0f}, {total.mean():,.0f} on average"}
+    outlook = {"outlook": f"{total.min():,.0f} to {total.max():,.0f}, {total.mean():,.0f} {domain.unit} on average"}
     context.add_output_metadata({**rests_on, **outlook, "forecast": picture(chart, "forecast")}, output_name="predictions")
 
 

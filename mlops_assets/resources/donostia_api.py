@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 LARGEST_BYTES = 5_000_000
 """An answer has some ten thousand; a body without end must not fill the memory."""
+CLOCKS_APART = timedelta(minutes=5)
+"""So much later than our clock an archive's may be."""
+READABLE_YEARS = range(1970, 10_000)
+BYTE_ORDER_MARK = "\ufeff"
 UTF_8, LATIN_1 = "utf-8", "latin-1"
 ADVICE = Advice(
     network="Check DONOSTIA_API_URL and the network; for slow answers raise DONOSTIA_TIMEOUT_SECONDS.",
@@ -104,6 +108,9 @@ class DonostiaClient:
         captured_at = _time_in(response, "Memento-Datetime")
         if at is not None and captured_at is None:
             raise NoHistoryError(f"{subject}: the answer is of now, for the upstream keeps no history.")
+        if captured_at is not None and captured_at > received_at + CLOCKS_APART:
+            what = f"the answer claims to be of {captured_at:%Y-%m-%d %H:%M:%S} UTC, which is still to come"
+            raise AttemptError(what, ADVICE.address, answer=(body, received_at))
         server_date = None if captured_at else _time_in(response, "Date")
         return Reading(body, captured_at or received_at, features, server_date, encoding)
 
@@ -143,7 +150,7 @@ class DonostiaResource(dg.ConfigurableResource["DonostiaResource"]):
 def text_of(body: bytes) -> tuple[str, str]:
     """The body as text, and its encoding: UTF-8, or Latin-1 as older payloads are, in which every byte is a character."""
     try:
-        return body.decode(UTF_8), UTF_8
+        return body.decode(UTF_8).removeprefix(BYTE_ORDER_MARK), UTF_8
     except UnicodeDecodeError:
         return body.decode(LATIN_1), LATIN_1
 
@@ -171,6 +178,7 @@ def _time_in(response: "Response", header: str) -> datetime | None:
     """The time (UTC) in a header; None without a readable one."""
     try:
         moment = parsedate_to_datetime(response.headers.get(header, ""))
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment if moment.year in READABLE_YEARS else None

@@ -124,6 +124,7 @@ def get(
     AttemptError if there is none, or not a whole one. `timeout` is the longest silence in seconds.
     """
     import requests
+    from urllib3.exceptions import HTTPError
 
     try:
         with session.get(url, params=params, headers=headers, timeout=timeout, stream=True) as response:
@@ -132,7 +133,8 @@ def get(
         raise AttemptError(f"the body is cut short ({type(error).__name__})", advice.later, passing=True) from None
     except (requests.ConnectionError, requests.Timeout) as error:
         raise AttemptError(cause_of(error), advice.network, passing=True) from None
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError, ValueError) as error:
+        # Where a redirect leads may be no address at all, and not all of that is an error of requests.
         raise AttemptError(cause_of(error), advice.address) from None
 
 
@@ -165,9 +167,9 @@ def retry_after_seconds(header: str | None) -> float:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
         return 0.0
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 def _body(response: "Response", largest: int, advice: Advice) -> bytes:

@@ -89,7 +89,7 @@ def accuracy_answer(
 
 def unit_of(domain: ForecastDomain) -> str:
     """What the values are, in words."""
-    return next(field.description for field in domain.request if field.name == domain.target)
+    return domain.unit or next(field.description for field in domain.request if field.name == domain.target)
 
 
 def _observed(part: pd.DataFrame, target: str) -> Answer:

@@ -14,6 +14,7 @@ from typing import cast
 import pandas as pd
 from anyio import CapacityLimiter, to_thread
 
+from mlops_assets.hours import HOUR
 from mlops_assets.ml.forecast.panel import FrozenFeedError
 from mlops_assets.serving.champion import Forecaster
 from mlops_assets.serving.metrics import Metrics
@@ -79,6 +80,9 @@ class Forecasts:
     def _compute(self, champion: Forecaster, window: Window, horizon: int) -> Computed:
         start = time.perf_counter()
         stored = self._stored.history(champion.domain, window)
+        if stored.newest < window.end - (champion.domain.silent_hours + 1) * HOUR:
+            silent = f"its last hour with a reading is {stored.newest:%Y-%m-%d %H:%M} UTC"
+            raise NothingStoredError(f"{champion.domain.name} cannot be forecast: {silent}")
         try:
             forecast = champion.served.forecast(stored.rows, created_at=window.end, horizon=horizon)
         except FrozenFeedError:

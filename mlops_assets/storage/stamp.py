@@ -54,8 +54,12 @@ class Stamp:
         )
 
 
+def folded(lineage: Lineage) -> Lineage:
+    """The lineage in which `first...last` and a digest of the data versions stand for the partitions of an asset that has too many."""
+    return {asset: _folded(versions) for asset, versions in lineage.items()}
+
+
 def _folded(versions: dict[str, str]) -> dict[str, str]:
-    """`first...last` -> a digest of the partitions between them and their data versions, if there are too many."""
     if len(versions) <= MOST_INHERITED:
         return versions
     content = json.dumps(versions, sort_keys=True).encode()

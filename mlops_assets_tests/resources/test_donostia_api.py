@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import requests
 
-from mlops_assets.resources.donostia_api import DonostiaClient, DonostiaResource, NoHistoryError, text_of
-from mlops_assets.resources.upstream import MalformedAnswerError, UpstreamError
+from mlops_assets.resources.donostia_api import DonostiaClient, DonostiaResource, NoHistoryError, _time_in, text_of
+from mlops_assets.resources.upstream import MalformedAnswerError, UpstreamError, retry_after_seconds
 from mlops_assets.sandbox.donostia import PARKINGS, DonostiaSandbox
 from mlops_assets.sandbox.donostia.feed import ParkingFeed
 from mlops_assets.sandbox.running import Sandbox
@@ -145,6 +146,28 @@ def test_a_clock_that_is_ahead_shows_in_the_servers_date(client: DonostiaClient,
 
     assert reading is not None
     assert (reading.captured_at, reading.server_date) == (NOW, SERVED_AT + timedelta(minutes=10))
+
+
+@pytest.mark.parametrize(
+    "header", ["Fri, 13 May 99999999999999999999 08:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -1200", "Wed, 31 Dec 0999 08:00:00 GMT"]
+)
+def test_a_date_that_cannot_be_is_no_date(header: str) -> None:
+    response = requests.Response()
+    response.headers["Date"] = header
+
+    assert _time_in(response, "Date") is None
+    assert retry_after_seconds(header) >= 0
+
+
+def test_an_archive_does_not_show_what_is_still_to_come(feed: DonostiaSandbox) -> None:
+    slow = DonostiaClient(feed.url, attempts=1, clock=lambda: PAST - timedelta(hours=1))
+
+    with pytest.raises(MalformedAnswerError, match="which is still to come"):
+        slow.reading(PAST)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+    assert text_of(b"\xef\xbb\xbf{}") == ("{}", "utf-8")
 
 
 def test_the_resource_reads_the_settings_when_it_makes_a_client(feed: DonostiaSandbox, monkeypatch: pytest.MonkeyPatch) -> None:

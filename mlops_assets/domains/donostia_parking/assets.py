@@ -82,7 +82,7 @@ def raw_readings(
 
     Of an hour that has ended an archive is asked for the last state. Where it has none, there is nothing to write, and that is no failure.
     """
-    from mlops_assets.domains.donostia_parking.ingest import ReadingLanding, collect, raw_hour
+    from mlops_assets.domains.donostia_parking.ingest import ReadingLanding, collect, raw_hour, require_landed
 
     landing, hours = ReadingLanding(lake.lake), list(context.partition_keys)
     with donostia_api.client() as client:
@@ -90,13 +90,15 @@ def raw_readings(
     if not landed:
         context.log.info(f"there is no reading of {hours[0]}" + (f" to {hours[-1]}" if len(hours) > 1 else ""))
         return
+    stamps = {hour: lake.stamp(RAW_READINGS, hour) for hour in landed}
+    require_landed(stamps, landed)
     digest = code_digest(*TRANSFORMS)
 
     def note(hour: str) -> dict[str, Any]:
         return {"readings": [reading.key for reading in landed[hour]]}
 
     def unchanged(hour: str) -> bool:
-        stamp = lake.stamp(RAW_READINGS, hour)
+        stamp = stamps[hour]
         return stamp is not None and stamp.code == digest and stamp.note == note(hour)
 
     frames = Partitioned(

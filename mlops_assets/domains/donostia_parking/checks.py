@@ -166,7 +166,8 @@ def _stuck(rows: Frame, ids: Sequence[str | None]) -> Frame:
         free = series["free"].to_numpy()
         moved = (free != free[-1]).nonzero()[0]
         since = series["hour"].iloc[moved[-1] + 1 if len(moved) else 0]
-        found.append((series["name"].iloc[-1], int(free[-1]), _minute(since)))
+        name = series["name"].iloc[-1]
+        found.append(("without a name" if pd.isna(name) else name, int(free[-1]), _minute(since)))
     return pd.DataFrame(sorted(found, key=str), columns=["name", "free", "since"])
 
 

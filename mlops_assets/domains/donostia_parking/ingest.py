@@ -24,6 +24,7 @@ from mlops_assets.storage.lake import Lake
 from mlops_assets.storage.landing import Landed, Landing
 from mlops_assets.storage.resource import FRAME_SUFFIX, LakeResource
 from mlops_assets.storage.run_log import ReplacedMidRunError, RunLog
+from mlops_assets.storage.stamp import Stamp
 
 RAW_READINGS = f"{DONOSTIA_PARKING.name}/raw_readings"
 KEPT = "What is stored stays as it was."
@@ -91,6 +92,15 @@ def collect(
         causes = "; ".join(f"{problem} ({count})" for problem, count in Counter(missing.values()).items())
         warn(f"{len(gaps)} of {len(hours)} hours are gaps, {gaps[0]} the first{f': {causes}' if causes else ''}")
     return landed
+
+
+def require_landed(stamps: Mapping[str, Stamp | None], landed: Mapping[str, Sequence[Landed]]) -> None:
+    """Failure if a reading that an hour's stored frame was made of is landed no more: a rerun would lose its rows in silence."""
+    for hour, stamp in stamps.items():
+        there = {reading.key for reading in landed[hour]}
+        if gone := [key for key in (stamp.note.get("readings", []) if stamp else []) if key not in there]:
+            text = f"hour {hour}: {', '.join(gone)} is not in the lake any more; what is stored was made of it. Restore it. {KEPT}"
+            raise dg.Failure(text, metadata={"gone": gone}, allow_retries=False)
 
 
 def raw_hour(landing: ReadingLanding, hour: str, readings: Sequence[Landed]) -> tuple[pd.DataFrame, dict[str, Any]]:

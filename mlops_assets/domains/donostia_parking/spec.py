@@ -141,6 +141,7 @@ DONOSTIA_PARKING = ForecastDomain(
     time_column="hour",
     target="free",
     total="the whole city",
+    unit="free spaces",
     request=(
         RequestField("hour", "string", "The hour (UTC, ISO 8601), its first moment.", "2022-02-01T08:00:00Z", required=True),
         RequestField("parking_id", "string", "The car park's noteId; null: the city.", "8D2B...", required=True, nullable=True),

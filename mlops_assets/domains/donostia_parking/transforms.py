@@ -170,7 +170,7 @@ def _place(geometry: Any) -> tuple[float | None, float | None]:
     try:
         x, y = geometry["coordinates"][:2]
         latitude, longitude = _degrees(x, y)
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, OverflowError):
         raise ValueError(ELSEWHERE) from None
     if not (LATITUDES[0] <= latitude <= LATITUDES[1] and LONGITUDES[0] <= longitude <= LONGITUDES[1]):
         raise ValueError(ELSEWHERE)

@@ -89,8 +89,8 @@ class Errors:
     errors: np.ndarray
     scales: np.ndarray
     total: int
-    fell_back: str
-    """Why the method did not do it itself on some cutoff; empty if it did on all."""
+    own: int
+    """Cutoffs at which the method forecast the total itself; at the others its fallback did."""
 
     def scores(self, horizon: int) -> Scores | None:
         """Of the total, up to `horizon`; None without a cutoff."""
@@ -121,16 +121,16 @@ def backtest(
     columns = np.array([panel.total]) if total_only and not entry(method).joint else np.arange(len(panel.ids))
     errors = np.full((len(cutoffs), horizon, len(columns)), np.nan)
     scales = np.full(len(cutoffs), np.nan)
-    fell_back = ""
+    own = 0
     for number, rows in enumerate(cutoffs):
         known = panel.until(rows)
         seen = known if len(columns) == len(known.ids) else known.only(columns)
         made = apply(seen, method, params, horizon + LEAD, stuck_hours=stuck_hours)
-        fell_back = fell_back or made.reason
+        own += not made.reason
         actual = panel.values[rows + LEAD : rows + LEAD + horizon][:, columns]
         errors[number, : len(actual)] = actual - made.values[LEAD : LEAD + len(actual)]
         scales[number] = _naive_error(known.values[:, panel.total], season)
-    return Errors(errors, scales, int(np.flatnonzero(columns == panel.total)[0]), fell_back)
+    return Errors(errors, scales, int(np.flatnonzero(columns == panel.total)[0]), own)
 
 
 def _naive_error(values: np.ndarray, season: int) -> float:

@@ -93,8 +93,9 @@ class ForecastModel:
         if since := panel.frozen_since:
             raise FrozenFeedError(since)
         wanted = list(panel.ids) if ids is None else list(ids)
-        if unknown := [str(key) for key in wanted if key not in panel.ids or not panel.observed[panel.ids.index(key)]]:
-            raise ValueError(f"the history has no value of: {', '.join(unknown)}")
+        absent = [str(key) for key in wanted if key not in panel.ids or not panel.observed[panel.ids.index(key)]]
+        if absent and ids is not None:
+            raise ValueError(f"the history has no value of: {', '.join(absent)}")
         wanted = [key for key in wanted if panel.observed[panel.ids.index(key)]]
         length = self.horizon if horizon is None else horizon
         made = apply(panel, self.method, self.params, length + LEAD, stuck_hours=self.stuck_hours)
@@ -150,8 +151,9 @@ class ForecastModel:
 def compare(history: pd.DataFrame, methods: Sequence[Method], domain: ForecastDomain, *, created_at: datetime) -> Comparison:
     """Every method on the same cutoffs of the total; the least MAE wins, the earlier one among equals.
 
-    A method that needs more data than some cutoff has is not compared. With fewer cutoffs than the Domain asks for none is, and the first
-    one that the data can carry is chosen. FrozenFeedError and ValueError as `ForecastModel.forecast`.
+    A method is scored as it would have been published, by its fallback where a cutoff has too little data for it; one that would have done
+    less than half of them itself is not compared. With fewer cutoffs than the Domain asks for none is, and the Domain's first is chosen,
+    which falls back by itself. FrozenFeedError and ValueError as `ForecastModel.forecast`.
     """
     columns = (domain.time_column, domain.id_column, domain.target)
     panel = panel_of(history, last=created_at - HOUR.to_pytimedelta(), frozen_hours=domain.frozen_hours, columns=columns)
@@ -172,7 +174,7 @@ def compare(history: pd.DataFrame, methods: Sequence[Method], domain: ForecastDo
                 total_only=True,
             )
             found = tested.scores(domain.horizon)
-            if found is not None and not tested.fell_back:
+            if found is not None and 2 * tested.own >= len(cutoffs):
                 scores[method.name] = found
     winner, reason = _choice(methods, scores, len(cutoffs), domain, int(panel.observed[panel.total]))
     none = Scores(math.nan, math.nan, 0, 0)
@@ -197,7 +199,5 @@ def _choice(
     if compared:
         best = min(compared, key=lambda method: scores[method.name].mae)
         return best, f"least MAE of {len(compared)} methods on {cutoffs} cutoffs: {scores[best.name].mae:.1f}"
-    able = [method for method in methods if observed >= entry(method.name).needs]
-    if not able:
-        raise ValueError(f"{observed} observed hours carry none of: {', '.join(method.name for method in methods)}")
-    return able[0], f"{cutoffs} cutoffs; a comparison needs {domain.backtest.min_cutoffs}: the first that {observed} observed hours carry"
+    few = f"{observed} observed hours give {cutoffs} cutoffs, and a comparison needs {domain.backtest.min_cutoffs}"
+    return methods[0], f"{few}: the system's first method until then"

@@ -35,12 +35,17 @@ class Panel:
 
     @cached_property
     def run_starts(self) -> np.ndarray:
-        """For each hour the row in which the present run of equal readings began; a gap does not end a run. -1 before any reading."""
+        """For each hour the row in which the present run of equal readings began; a gap does not end a run. -1 before any reading.
+
+        Nor does a series that is missing or comes back: only a value that differs from its own last one is a movement.
+        """
         starts = np.full(len(self.raw), -1)
         rows = np.flatnonzero(self.is_read)
         if len(rows):
-            moved = _differs(self.raw[rows[1:]][:, self._moving], self.raw[rows[:-1]][:, self._moving]).any(axis=1)
-            starts[rows] = np.maximum.accumulate(np.where(np.r_[True, moved], rows, 0))
+            now = pd.DataFrame(self.raw[rows][:, self._moving])
+            before = now.ffill().shift()
+            moved = (now.notna() & before.notna() & (now != before)).any(axis=1).to_numpy()
+            starts[rows] = np.maximum.accumulate(np.where(np.r_[True, moved[1:]], rows, 0))
         return starts
 
     @cached_property
@@ -197,7 +202,3 @@ def complete(values: np.ndarray) -> np.ndarray:
     mean = np.where(counts > 0, sums / np.maximum(counts, 1), values[known].mean())[phase]
     rows = np.arange(len(values))
     return np.asarray(mean + np.interp(rows, rows[known], (values - mean)[known]))
-
-
-def _differs(now: np.ndarray, before: np.ndarray) -> np.ndarray:
-    return np.asarray((now != before) & ~(np.isnan(now) & np.isnan(before)))

@@ -17,10 +17,14 @@ def candidate_rows(found: Comparison, run_at: datetime) -> pd.DataFrame:
     return found.rows.assign(run_at=_moment(run_at))
 
 
-def winning_scores(candidates: pd.DataFrame) -> dict[str, float]:
-    """Mae and mase of the winner among rows of `candidate_metrics`; NaN where nothing could be compared."""
+def winning_scores(candidates: pd.DataFrame, *, cutoffs: int) -> dict[str, float]:
+    """MAE and MASE of the winner among rows of `candidate_metrics`; NaN where fewer than `cutoffs` were scored.
+
+    The first days of a system say too little about a method to hold it back, or to let it replace another one.
+    """
     winner = candidates[candidates["is_winner"]].iloc[0]
-    return {name: math.nan if pd.isna(winner[name]) else float(winner[name]) for name in ("mae", "mase")}
+    is_measured = int(winner["cutoffs"]) >= cutoffs
+    return {name: float(winner[name]) if is_measured and not pd.isna(winner[name]) else math.nan for name in ("mae", "mase")}
 
 
 def prediction_rows(found: Forecast, version: str, created_at: datetime) -> pd.DataFrame:

@@ -106,7 +106,10 @@ class DuckdbSession:
     def columns(self, table: str) -> Mapping[str, str] | None:
         """From the catalogue, which is slow to ask and therefore asked once for all tables."""
         if self._tables is None:
-            catalogue = "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'main'"
+            catalogue = (
+                "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+                "WHERE database_name = current_database() AND schema_name = 'main'"
+            )
             self._tables = {}
             for name, column, kind in self._connection.execute(catalogue).fetchall():
                 self._tables.setdefault(name, {})[column] = kind

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from mlops_assets.domain import Column, Table
 from mlops_assets.storage.parquet import data_version
-from mlops_assets.storage.stamp import Lineage, Stamp
+from mlops_assets.storage.stamp import Lineage, Stamp, folded
 from mlops_assets.storage.warehouse.rows import by_partition
 from mlops_assets.storage.warehouse.schema import arrow_schema, partition_value
 from mlops_assets.storage.warehouse.statements import Where, among
@@ -62,7 +62,7 @@ def write_partitions(warehouse: Warehouse, table: Table, asset: str, new: Sequen
         result = []
         for one in new:
             changes, rows = written[one.partition]
-            stamp = Stamp(content_version(rows), one.lineage, one.code, one.note)
+            stamp = Stamp(content_version(rows), folded(one.lineage), one.code, one.note)
             result.append((StoredPartition(stamp, rows.num_rows), changes))
         stamps = [_as_row(asset, one.partition, stored) for one, (stored, _) in zip(new, result, strict=True)]
         transaction.write(STAMPS, pa.Table.from_pylist(stamps))
@@ -111,6 +111,8 @@ def partition_keys(warehouse: Warehouse, asset: str, among_them: Sequence[str] |
 
 def content_version(rows: pa.Table) -> str:
     """The hash of ordered rows; decimals count as their text."""
+    if not any(pa.types.is_decimal(kind) for kind in rows.schema.types):
+        return data_version(rows)
     schema = pa.schema([field.with_type(pa.string()) if pa.types.is_decimal(field.type) else field for field in rows.schema])
     return data_version(rows.cast(schema))
 

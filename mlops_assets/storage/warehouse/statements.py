@@ -12,6 +12,8 @@ from sqlglot import exp
 from mlops_assets.domain import Column, Table
 from mlops_assets.storage.warehouse.schema import SQL_TYPES, has_day_of_its_own, type_of
 
+LIST_LENGTH = 64
+"""What sqlglot takes for a list of values grows with the square of its length."""
 CLUSTER_COLUMNS = 4
 """The most by which BigQuery clusters a table; it takes any type but floating-point numbers."""
 Stored = Mapping[str, Mapping[str, str] | None]
@@ -48,7 +50,9 @@ def among(table: Table, name: str, values: Sequence[Any]) -> Where:
     if len(values) == 1:
         return Where(f'"{name}" = :{name}', {name: values[0]})
     parameters = {f"{name}_{number}": value for number, value in enumerate(values)}
-    one_of = Where(f'"{name}" IN ({", ".join(f":{parameter}" for parameter in parameters)})', parameters)
+    names = [f":{parameter}" for parameter in parameters]
+    lists = [f'"{name}" IN ({", ".join(names[at : at + LIST_LENGTH])})' for at in range(0, len(names), LIST_LENGTH)]
+    one_of = Where(f"({' OR '.join(lists)})", parameters)
     return one_of if type_of(table, name) == "string" else one_of & between(name, min(values), max(values))
 
 

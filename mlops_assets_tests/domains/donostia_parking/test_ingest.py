@@ -303,6 +303,19 @@ def test_a_damaged_reading_in_the_lake_is_named(platform: Any) -> None:
     assert f"donostia_parking/readings/{NOW_HOUR}/20220513T081000000000Z-damaged.json" in failures["raw_readings"]
 
 
+def test_a_reading_that_is_landed_no_more_is_missed_before_its_rows_are_lost(platform: Any) -> None:
+    assert platform.ingest(NOW_HOUR).success
+    before = platform.city()
+    (landed,) = platform.lake.lake.keys(f"donostia_parking/readings/{NOW_HOUR}")
+    platform.lake.lake.delete(landed)
+    platform.clock.now += timedelta(minutes=1)
+
+    failures = platform.failures(platform.ingest(NOW_HOUR))
+
+    assert f"{landed} is not in the lake any more" in failures["raw_readings"]
+    assert platform.city() == before
+
+
 def test_a_run_of_the_whole_system_ingests_the_window_or_where_there_is_no_history_the_running_hour(
     platform: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,6 +136,7 @@ def test_what_is_missing_is_null_and_the_car_park_stays(feature: Any, column: st
         (_feature(geometry={"type": "Point", "coordinates": [-1.97, 43.31]}), "coordinates are not near Donostia"),
         (_feature(geometry={"type": "Point", "coordinates": [float("nan"), 1]}), "coordinates are not near Donostia"),
         (_feature(geometry={"type": "Point"}), "coordinates are not near Donostia"),
+        (_feature(geometry={"type": "Point", "coordinates": [10**400, 1]}), "coordinates are not near Donostia"),
         (_feature(geometry={"coordinates": ["x", {}]}), "coordinates are not near Donostia"),
         ({"type": "Feature", "geometry": None}, "not a feature with properties"),
         (["x"], "not a feature with properties"),

@@ -1,5 +1,6 @@
 """Tests of the forecasting model and of the choice among methods."""
 
+import math
 import subprocess
 import sys
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pytest
 from mlops_assets.domain import Method
 from mlops_assets.ml.forecast.model import ForecastModel, compare
 from mlops_assets.ml.forecast.panel import FrozenFeedError
+from mlops_assets.ml.forecast.tables import winning_scores
 from mlops_assets.ml.persistence import dumps, loads
 from mlops_assets_tests.ml.forecast.conftest import CREATED_AT, DOMAIN, long, made, wide_of
 
@@ -112,13 +114,33 @@ def test_the_least_error_on_the_same_cutoffs_wins(history: pd.DataFrame) -> None
     assert found.reason.startswith("least MAE of 3 methods on 5 cutoffs: ")
 
 
-def test_without_enough_cutoffs_the_first_method_that_the_data_carry_is_chosen() -> None:
+def test_without_enough_cutoffs_the_first_method_is_chosen_and_falls_back_by_itself() -> None:
     found = compare(made(40), DOMAIN.methods, DOMAIN, created_at=CREATED_AT)
 
-    assert found.winner.name == "seasonal_naive_day"
-    assert found.reason == "1 cutoffs; a comparison needs 3: the first that 40 observed hours carry"
+    assert found.winner.name == "weekly_profile"
+    assert found.reason == "40 observed hours give 1 cutoffs, and a comparison needs 3: the system's first method until then"
+    assert ForecastModel.of(DOMAIN, found.winner).forecast(made(40), created_at=CREATED_AT).method == "seasonal_naive_day"
     assert found.rows["mae"].isna().all()
     assert found.scores is None
+
+
+def test_a_method_is_scored_with_its_fallback_where_it_did_most_cutoffs_itself() -> None:
+    found = compare(made(24 * 6), DOMAIN.methods, DOMAIN, created_at=CREATED_AT)
+
+    rows = found.rows.set_index("method")
+    assert rows.loc["weekly_profile", "cutoffs"] == rows.loc["last_value", "cutoffs"] > 3
+    assert rows.loc["weekly_profile", "mae"] < rows.loc["last_value", "mae"]
+    assert math.isnan(winning_scores(found.rows, cutoffs=99)["mase"]), "too few cutoffs hold nobody back"
+    assert winning_scores(found.rows, cutoffs=1)["mase"] == rows[rows["is_winner"]]["mase"].item()
+
+
+def test_a_series_without_a_value_stops_no_other(history: pd.DataFrame) -> None:
+    never = pd.DataFrame({"hour": [history["hour"].max()], "parking_id": ["new"], "free": [np.nan]})
+
+    found = MODEL.forecast(pd.concat([history, never]), created_at=CREATED_AT)
+
+    assert "new" not in set(found.rows["parking_id"].dropna())
+    assert found.rows["parking_id"].isna().sum() == MODEL.horizon
 
 
 def test_a_model_survives_its_archive_and_an_unknown_method_is_named() -> None:

@@ -51,6 +51,17 @@ def test_frozen_since_is_the_first_hour_of_the_run_that_lasts(history: pd.DataFr
     assert frozen_since(frozen_from(history, 300, 330), last=LAST, frozen_hours=6, columns=COLUMNS) is None
 
 
+@pytest.mark.parametrize("missing", [slice(320, 321), slice(302, 336, 2), slice(301, 310)])
+def test_a_series_that_is_missing_for_a_while_is_no_movement(history: pd.DataFrame, missing: slice) -> None:
+    frozen = wide_of(frozen_from(history, 300))
+    frozen.iloc[missing, 0] = np.nan
+    rows = long(frozen).dropna(subset="free")
+
+    found = frozen_since(rows, last=LAST, frozen_hours=6, columns=COLUMNS)
+
+    assert found == sorted(history["hour"].unique())[300]
+
+
 def test_what_was_known_earlier_knows_no_freeze_that_was_yet_to_last(history: pd.DataFrame) -> None:
     whole = panel(frozen_from(history, 100, 120))
 

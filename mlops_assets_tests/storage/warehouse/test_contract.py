@@ -156,6 +156,17 @@ def test_several_partitions_are_replaced_at_once(warehouse: Warehouse, observati
     assert content(warehouse, table, "id", "ratio") == [("20", None), ("21", 1.0), ("21", 2.0), ("23", None), ("24", None)]
 
 
+def test_any_number_of_partitions_is_asked_for_at_once(warehouse: Warehouse, observations: Table) -> None:
+    warehouse.write(observations, pa.table({"id": ["a", "b", "c"], "batch": [3, 3, 250]}))
+
+    with warehouse.read() as reader:
+        found = reader.partitions(observations, [str(number) for number in range(200, 0, -1)])
+        assert reader.partitions(observations, []) == {}
+
+    assert len(found) == 200
+    assert {key: rows["id"].to_pylist() for key, rows in found.items() if rows.num_rows} == {"3": ["a", "b"]}
+
+
 def test_range_of_partitions_is_read_in_order_with_both_its_ends(warehouse: Warehouse, observations: Table) -> None:
     table = hourly(observations)
     assert warehouse.rows_between(table, "2024-02-29T00", "2024-03-01T00").schema == arrow_schema(table)
