@@ -81,7 +81,7 @@ class Settings(BaseSettings):
 
     @property
     def warehouse_url(self) -> SecretStr:
-        """Where tables are: `duckdb:///file` (a relative file counts from the project folder), `postgresql://...`, `bigquery://project/dataset`.
+        """Where tables are: `duckdb:///file` (a relative file counts from the project folder), `postgresql://...`, `bigquery://project/dataset?location=EU`.
 
         A secret, because it may hold a password.
         """

@@ -14,7 +14,7 @@ import pytest
 from dagster._utils.error import serializable_error_info_from_exc_info
 
 from mlops_assets.domain import Batches, TabularDomain
-from mlops_assets.factories.automation import domain_jobs, failure_alert_sensor, new_data_sensor, schedules
+from mlops_assets.factories.automation import domain_job, failure_alert_sensor, new_data_sensor, schedules
 from mlops_assets.factories.checks import Finding, partition_check
 from mlops_assets.factories.keys import frame_asset
 from mlops_assets.factories.release import GATE, PARITY
@@ -32,7 +32,7 @@ def test_jobs_split_the_assets_and_carry_the_domain(toy: TabularDomain, toy_inge
     def model(rows: Any) -> Any:
         return rows
 
-    jobs = domain_jobs(toy, toy_ingest, [model])
+    jobs = [domain_job(toy, "ingest", toy_ingest, "rows."), domain_job(toy, "training", [model], "a model.")]
     defs = dg.Definitions(assets=[*toy_ingest, model], jobs=jobs, resources=workshop.resources)
 
     keys = {
@@ -52,7 +52,7 @@ def test_jobs_split_the_assets_and_carry_the_domain(toy: TabularDomain, toy_inge
     ],
 )
 def test_schedule_asks_for_the_month_before_the_tick_once(toy: TabularDomain, toy_ingest: list[Any], tick: datetime, month: str) -> None:
-    job, _ = domain_jobs(toy, toy_ingest, toy_ingest)
+    job = domain_job(toy, "ingest", toy_ingest, "rows.")
     repository = dg.Definitions(assets=toy_ingest, jobs=[job], schedules=schedules(toy, job), resources=_no_storage()).get_repository_def()
 
     for _ in range(2):

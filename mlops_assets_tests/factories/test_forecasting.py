@@ -12,6 +12,7 @@ import pytest
 
 from mlops_assets.domain import ForecastDomain, Hourly, Method
 from mlops_assets.domains.donostia_parking.spec import DONOSTIA_PARKING
+from mlops_assets.factories.automation import domain_job, new_hour_sensor
 from mlops_assets.factories.due import due
 from mlops_assets.factories.forecasting import forecast_assets, method_assets, method_checks, series_asset, series_check
 from mlops_assets.factories.keys import table_asset
@@ -236,3 +237,50 @@ def test_due_is_what_an_hour_lacks(open_shops: Callable[..., Shops]) -> None:
     assert asked() == (LAST, False, False), "the next hour has not ended"
     assert asked(now + HOUR) == (later, False, True)
     assert asked(now + timedelta(days=3)) is None
+
+
+def _sensor(shops: Shops) -> tuple[dg.SensorDefinition, dg.RepositoryDefinition]:
+    domain = shops.domain
+    series = [series_asset(domain), series_check(domain)]
+    training = domain_job(domain, "training", [series[0], *method_assets(domain)], "a champion.")
+    forecast = domain_job(domain, "forecast", [series[0], *forecast_assets(domain)], "a forecast.")
+    sensor = new_hour_sensor(domain, training, forecast)
+    assets = [series[0], *method_assets(domain), *forecast_assets(domain)]
+    defs = dg.Definitions(assets=assets, jobs=[training, forecast], sensors=[sensor], resources=shops.workshop.resources)
+    return sensor, defs.get_repository_def()
+
+
+def test_the_sensor_asks_for_a_training_first_and_for_the_forecast_once_there_is_a_champion(open_shops: Callable[..., Shops]) -> None:
+    hour = hour_key(datetime.now(UTC) - HOUR)
+    shops = open_shops(first=hour_key(hour_of(hour) - 9 * 24 * HOUR), last=hour)
+    sensor, repository = _sensor(shops)
+
+    def asked() -> set[tuple[str | None, str | None]]:
+        context = dg.build_sensor_context(instance=shops.workshop.instance, repository_def=repository)
+        requests = sensor.evaluate_tick(context).run_requests or []
+        assert all("max_retries" in " ".join(request.tags) for request in requests)
+        return {(request.job_name, request.partition_key) for request in requests}
+
+    assert asked() == {("shops_training", hour)}
+    assert shops.train(hour).success
+    assert asked() == {("shops_forecast", hour)}
+    assert shops.forecast(hour).success
+    assert asked() == set()
+
+
+def test_a_frozen_feed_is_told_to_the_webhook_once(open_shops: Callable[..., Shops], webhook: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    hour = hour_key(datetime.now(UTC) - HOUR)
+    shops = open_shops(first=hour_key(hour_of(hour) - 24 * HOUR), last=hour, frozen_from=hour_of(hour) - 9 * HOUR)
+    sensor, repository = _sensor(shops)
+    monkeypatch.setenv("MLOPS_ALERT_WEBHOOK_URL", webhook.url)
+    cursor = None
+
+    for _ in range(3):
+        context = dg.build_sensor_context(instance=shops.workshop.instance, repository_def=repository, cursor=cursor)
+        tick = sensor.evaluate_tick(context)
+        cursor = tick.cursor
+        assert "no series has moved since" in str(tick.skip_message)
+        assert not tick.run_requests
+
+    (message,) = webhook.messages
+    assert message["frozen_since"] == f"{hour_of(hour) - 9 * HOUR:%Y-%m-%d %H:%M} UTC"
