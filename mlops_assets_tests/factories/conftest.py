@@ -1,7 +1,10 @@
 """A second system, made up and small, that the factories must serve as they serve the real ones."""
 
+import json
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from mlops_assets.storage.parquet import decode
 from mlops_assets.storage.resource import LakeResource
 
 ROWS = 120
+SECRET = "hook-s3cret"
 
 
 @pytest.fixture(scope="session")
@@ -133,3 +137,43 @@ def failures() -> Callable[[dg.ExecuteInProcessResult], dict[str, str]]:
         return {str(event.step_key): failure_text(event.step_failure_data) for event in result.all_events if event.is_step_failure}
 
     return texts
+
+
+class Webhook:
+    """A real HTTP server that keeps the JSON it is sent and answers with `status`."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.messages: list[dict[str, Any]] = []
+        webhook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                webhook.messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(webhook.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/{SECRET}"
+
+    def close(self) -> None:
+        """Stops to listen."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
+    """A webhook that the settings name."""
+    running = Webhook()
+    monkeypatch.setenv("MLOPS_ALERT_WEBHOOK_URL", running.url)
+    monkeypatch.setenv("DAGSTER_UI_URL", "http://dagster.example/")
+    yield running
+    running.close()

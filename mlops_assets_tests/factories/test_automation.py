@@ -1,11 +1,8 @@
 """Jobs, schedule, training sensor and the failure alert, on a system of its own and a real webhook."""
 
-import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import dagster as dg
@@ -19,8 +16,7 @@ from mlops_assets.factories.checks import Finding, partition_check
 from mlops_assets.factories.keys import frame_asset
 from mlops_assets.factories.release import GATE, PARITY
 from mlops_assets.partitions import partitions_of
-
-SECRET = "hook-s3cret"
+from mlops_assets_tests.factories.conftest import SECRET, Webhook
 
 
 def _months(toy: TabularDomain) -> dg.PartitionsDefinition:
@@ -167,46 +163,6 @@ def test_new_data_sensor_of_batches_waits_for_the_checks_of_every_batch(batched:
 
 def test_batches_have_no_schedule(toy: TabularDomain) -> None:
     assert schedules(replace(toy, cadence=Batches(count=3)), None) == []
-
-
-class Webhook:
-    """A real HTTP server that keeps the JSON it is sent and answers with `status`."""
-
-    def __init__(self) -> None:
-        self.status = 200
-        self.messages: list[dict[str, Any]] = []
-        webhook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                webhook.messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(webhook.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/{SECRET}"
-
-    def close(self) -> None:
-        """Stops to listen."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-@pytest.fixture
-def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
-    """A webhook that the settings name."""
-    running = Webhook()
-    monkeypatch.setenv("MLOPS_ALERT_WEBHOOK_URL", running.url)
-    monkeypatch.setenv("DAGSTER_UI_URL", "http://dagster.example/")
-    yield running
-    running.close()
 
 
 Failed = Callable[..., tuple[str, dg.RunFailureSensorContext]]

@@ -89,10 +89,13 @@ class Shops:
         version = registry.by_alias(self.workshop.client, self.domain.model_name, registry.CHAMPION)
         return str(version.version) if version else None
 
+    def stored(self) -> dg.AssetSpec:
+        """`enriched` as an asset that is there already."""
+        spec = dg.AssetSpec(["shops", "enriched"], metadata=table_metadata(self.domain.table(self.domain.observations)))
+        return spec.with_io_manager_key("tables")._replace(partitions_def=partitions_of(self.domain.cadence))
+
     def _run(self, assets: list[Any], hour: str) -> dg.ExecuteInProcessResult:
-        enriched = dg.AssetSpec(["shops", "enriched"], metadata=table_metadata(self.domain.table(self.domain.observations)))
-        stored = enriched.with_io_manager_key("tables")._replace(partitions_def=partitions_of(self.domain.cadence))
-        result: dg.ExecuteInProcessResult = self.workshop.materialize([*assets, stored], hour)
+        result: dg.ExecuteInProcessResult = self.workshop.materialize([*assets, self.stored()], hour)
         return result
 
 
@@ -245,9 +248,14 @@ def _sensor(shops: Shops) -> tuple[dg.SensorDefinition, dg.RepositoryDefinition]
     training = domain_job(domain, "training", [series[0], *method_assets(domain)], "a champion.")
     forecast = domain_job(domain, "forecast", [series[0], *forecast_assets(domain)], "a forecast.")
     sensor = new_hour_sensor(domain, training, forecast)
-    assets = [series[0], *method_assets(domain), *forecast_assets(domain)]
+    assets = [series[0], *method_assets(domain), *forecast_assets(domain), shops.stored()]
     defs = dg.Definitions(assets=assets, jobs=[training, forecast], sensors=[sensor], resources=shops.workshop.resources)
     return sensor, defs.get_repository_def()
+
+
+def _tick(shops: Shops, repository: dg.RepositoryDefinition, cursor: str | None = None) -> dg.SensorEvaluationContext:
+    resources = {"warehouse": shops.warehouse, "lake": shops.workshop.lake}
+    return dg.build_sensor_context(instance=shops.workshop.instance, repository_def=repository, cursor=cursor, resources=resources)
 
 
 def test_the_sensor_asks_for_a_training_first_and_for_the_forecast_once_there_is_a_champion(open_shops: Callable[..., Shops]) -> None:
@@ -256,7 +264,7 @@ def test_the_sensor_asks_for_a_training_first_and_for_the_forecast_once_there_is
     sensor, repository = _sensor(shops)
 
     def asked() -> set[tuple[str | None, str | None]]:
-        context = dg.build_sensor_context(instance=shops.workshop.instance, repository_def=repository)
+        context = _tick(shops, repository)
         requests = sensor.evaluate_tick(context).run_requests or []
         assert all("max_retries" in " ".join(request.tags) for request in requests)
         return {(request.job_name, request.partition_key) for request in requests}
@@ -276,7 +284,7 @@ def test_a_frozen_feed_is_told_to_the_webhook_once(open_shops: Callable[..., Sho
     cursor = None
 
     for _ in range(3):
-        context = dg.build_sensor_context(instance=shops.workshop.instance, repository_def=repository, cursor=cursor)
+        context = _tick(shops, repository, cursor)
         tick = sensor.evaluate_tick(context)
         cursor = tick.cursor
         assert "no series has moved since" in str(tick.skip_message)
