@@ -9,6 +9,7 @@ import pandas as pd
 
 from mlops_assets.definitions import build_defs
 from mlops_assets.domain import Domain
+from mlops_assets.factories.monitoring import MONITORING
 from mlops_assets.resources.mlflow import MlflowResource
 from mlops_assets.storage.io_managers import ArtifactIOManager, FrameIOManager
 from mlops_assets.storage.parquet import decode
@@ -18,12 +19,17 @@ from mlops_assets.storage.warehouse_resource import WarehouseResource
 
 
 class Platform:
-    """One system's jobs on a folder of their own; `upstream` are the resources that lead to its sandbox."""
+    """One system's jobs on a folder of their own; `upstream` are the resources that lead to its sandbox.
 
-    def __init__(self, domain: Domain, home: Path, instance: dg.DagsterInstance, upstream: Mapping[str, Any]) -> None:
+    The warehouse is a DuckDB in the folder if `warehouse_url` does not say otherwise.
+    """
+
+    def __init__(
+        self, domain: Domain, home: Path, instance: dg.DagsterInstance, upstream: Mapping[str, Any], warehouse_url: str = ""
+    ) -> None:
         self.domain, self.instance = domain, instance
         self.lake = LakeResource(uri=str(home / "la ke"))
-        self.warehouse = WarehouseResource(url=f"duckdb:///{home / 'ware house.duckdb'}")
+        self.warehouse = WarehouseResource(url=warehouse_url or f"duckdb:///{home / 'ware house.duckdb'}")
         self.tracking_uri = f"sqlite:///{home / 'ml flow' / 'mlflow.db'}"
         self.defs = build_defs(
             resources={
@@ -55,6 +61,10 @@ class Platform:
         return job.execute_in_process(
             instance=self.instance, partition_key=partition, run_config={"ops": ops}, raise_on_error=raise_on_error
         )
+
+    def mirror(self) -> dg.ExecuteInProcessResult:
+        """The job that mirrors the registry and the row counts of all systems into the warehouse."""
+        return self.defs.resolve_job_def(MONITORING).execute_in_process(instance=self.instance)
 
     def frame(self, stage: str, partition: str) -> pd.DataFrame:
         """A stored frame."""

@@ -85,20 +85,20 @@ def raw_readings(
     from mlops_assets.domains.donostia_parking.ingest import ReadingLanding, collect, raw_hour, require_landed
 
     landing, hours = ReadingLanding(lake.lake), list(context.partition_keys)
+    before = {hour: lake.stamp(RAW_READINGS, hour) for hour in hours}  # not of a run that lands and stores meanwhile
     with donostia_api.client() as client:
         landed = collect(client, landing, hours, config.burst(), tell=context.log.info, warn=context.log.warning)
     if not landed:
         context.log.info(f"there is no reading of {hours[0]}" + (f" to {hours[-1]}" if len(hours) > 1 else ""))
         return
-    stamps = {hour: lake.stamp(RAW_READINGS, hour) for hour in landed}
-    require_landed(stamps, landed)
+    require_landed({hour: before[hour] for hour in landed}, landed)
     digest = code_digest(*TRANSFORMS)
 
     def note(hour: str) -> dict[str, Any]:
         return {"readings": [reading.key for reading in landed[hour]]}
 
     def unchanged(hour: str) -> bool:
-        stamp = stamps[hour]
+        stamp = lake.stamp(RAW_READINGS, hour)
         return stamp is not None and stamp.code == digest and stamp.note == note(hour)
 
     frames = Partitioned(

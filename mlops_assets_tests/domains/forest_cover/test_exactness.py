@@ -5,17 +5,11 @@ killed halts at a place of the test's choice first, so every kill hits where its
 """
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -33,8 +27,8 @@ from mlops_assets.sandbox.forest_cover.terrain import GeneratedSamples
 from mlops_assets.storage.parquet import decode
 from mlops_assets.storage.resource import LakeResource
 from mlops_assets.storage.warehouse import Warehouse
+from mlops_assets_tests.domains.ingesting import Ingester, listening
 
-INGESTER = Path(__file__).with_name("ingester.py")
 BATCHES = [f"{number:02d}" for number in range(1, 11)]
 BATCH_SECONDS = 300.0
 FAR_SECONDS = 86_400.0
@@ -44,46 +38,6 @@ SOIL = COLUMNS.index("Soil_Type")
 UNKNOWN_SOIL = "C0000"
 
 Observation = tuple[float | str, ...]
-
-
-class Ingester:
-    """Makes runs of the ingest job in a process of its own; after a kill, in a new one."""
-
-    def __init__(self, port: int, environment: dict[str, str]) -> None:
-        self._port = port
-        self._environment = environment
-        self._process: int | None = None
-        self._lines: TextIO
-
-    def start(self, first: str, last: str | None = None, *, halt_at: str | None = None) -> None:
-        """Begins a run for one batch or a range of them."""
-        if self._process is None:
-            with socket.create_connection(("127.0.0.1", self._port)) as connection:
-                self._lines = connection.makefile("rw")
-            self._process = int(self.says())
-        self._tell(json.dumps({"environment": self._environment, "batches": [first, last or first], "halt_at": halt_at}))
-
-    def says(self) -> str:
-        """Where the run halts, or how it ended: `success` or `failure`. Empty if the process is gone."""
-        return self._lines.readline().strip()
-
-    def go_on(self) -> None:
-        """Leaves the place where the run halts."""
-        self._tell("")
-
-    def kill(self) -> None:
-        """SIGKILL; the process is gone afterwards."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.kill(self._process, signal.SIGKILL)
-            while self.says():
-                pass
-            self._lines.close()
-            self._process = None
-
-    def _tell(self, line: str) -> None:
-        self._lines.write(f"{line}\n")
-        self._lines.flush()
 
 
 class Clock:
@@ -166,20 +120,8 @@ class Forest:
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """Where the process listens that forks ingesters."""
-    with subprocess.Popen([sys.executable, "-W", "ignore", INGESTER], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield int(process.stdout.readline())
-        process.kill()
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """All local state, with Dagster's databases created before two runs would do it at once."""
-    folder = tmp_path / "home"
-    folder.mkdir()
-    (folder / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-    with dg.DagsterInstance.from_config(str(folder)):
-        return folder
+    with listening(Path(__file__).with_name("ingester.py")) as port:
+        yield port
 
 
 @pytest.fixture
@@ -193,12 +135,6 @@ def exports(tmp_path: Path) -> Path:
         row[0] += ".0"
     (tmp_path / "covertype.csv").write_text("".join(f"{','.join(row)}\n" for row in [COLUMNS, *rows]))
     return tmp_path
-
-
-@pytest.fixture(params=["duckdb", "postgresql"])
-def warehouse_url(request: pytest.FixtureRequest, home: Path) -> str:
-    """The address of an empty warehouse."""
-    return f"duckdb:///{home / 'warehouse.duckdb'}" if request.param == "duckdb" else str(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture
