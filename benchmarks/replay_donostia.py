@@ -28,6 +28,7 @@ from benchmarks.donostia_forecasts import statsmodels_sarimax
 from mlops_assets.cli.outcome import is_broken
 from mlops_assets.definitions import build_defs
 from mlops_assets.domains.donostia_parking.spec import DONOSTIA_PARKING
+from mlops_assets.factories.automation import failure_text
 from mlops_assets.factories.due import due, hourly
 from mlops_assets.factories.forecasting import columns_of
 from mlops_assets.hours import HOUR, hour_key, hour_of
@@ -74,7 +75,8 @@ class Pipeline:
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         result = job.execute_in_process(instance=self._instance, run_config=quiet, raise_on_error=False, **options)
         if not result.success and is_broken(DOMAIN, result):
-            raise RuntimeError(f"{stage} failed in {', '.join(str(event.step_key) for event in result.all_events if event.is_failure)}")
+            said = (failure_text(event.step_failure_data) for event in result.all_events if event.is_step_failure)
+            raise RuntimeError(f"{stage} failed: {'; '.join(said)}")
         return result
 
     def ingest(self) -> None:
