@@ -46,12 +46,12 @@ def hourly(domain: ForecastDomain) -> Hourly:
 
 def _newest(domain: ForecastDomain, warehouse: WarehouseResource, now: datetime) -> tuple[str, str] | None:
     last = hour_of(hour_key(now)) - HOUR
-    for back in range(domain.silent_hours):
-        hour = hour_key(last - back * HOUR)
-        stamp = warehouse.stamp(f"{domain.name}/enriched", hour)
-        if stamp is not None:
-            return hour, stamp.data_version
-    return None
+    stored = warehouse.stamps(f"{domain.name}/enriched", _hours_until(last, domain.silent_hours))
+    return max((hour, stamp.data_version) for hour, stamp in stored.items()) if stored else None
+
+
+def _hours_until(last: datetime, count: int) -> list[str]:
+    return [hour_key(last - back * HOUR) for back in reversed(range(count))]
 
 
 def _published(domain: ForecastDomain, warehouse: WarehouseResource, lake: LakeResource, hour: str, version: str) -> bool:
@@ -68,8 +68,8 @@ def _published(domain: ForecastDomain, warehouse: WarehouseResource, lake: LakeR
 
 def _trained(domain: ForecastDomain, warehouse: WarehouseResource, hour: str) -> bool:
     """Whether the candidates were compared for this hour, or for one not long before it."""
-    hours = (hour_key(hour_of(hour) - back * HOUR) for back in range(hourly(domain).training_hours))
-    return any(warehouse.stamp(f"{domain.name}/candidate_metrics", one) is not None for one in hours)
+    hours = _hours_until(hour_of(hour), hourly(domain).training_hours)
+    return bool(warehouse.stamps(f"{domain.name}/candidate_metrics", hours))
 
 
 def _frozen_since(domain: ForecastDomain, warehouse: WarehouseResource, hour: str) -> datetime | None:
