@@ -25,6 +25,14 @@ class Settings(BaseSettings):
     mlops_lake_uri: str | None = None
     mlops_warehouse_url: SecretStr | None = None
     mlflow_tracking_uri: str | None = None
+    mlops_lake_retention_days: int = Field(default=60, ge=1)
+    """How long a bucket keeps what only one training reads; `mlops-assets lake init` sets the rule."""
+    mlops_compute_logs_bucket: str | None = None
+    """The bucket in which a deployment keeps the output of runs, where dagster.yaml sends it to one."""
+    mlflow_artifacts_destination: str | None = None
+    """Where the MLflow server keeps its artifacts; its bucket is made beside the lake's."""
+    mlops_dagster_storage_url: SecretStr | None = None
+    """PostgreSQL of Dagster's own runs and events, where dagster.yaml says so; none: SQLite under MLOPS_HOME."""
     mlops_alert_webhook_url: SecretStr | None = None
 
     socrata_url: str = "https://data.cityofchicago.org"
