@@ -1,5 +1,6 @@
-"""`mlops-assets models`: which versions there are, where one comes from, and which ones used a partition."""
+"""`mlops-assets models`: which versions there are, where one comes from, which ones used a partition, and which one is the champion."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from mlops_assets.ml.registry import Trace
 
-ABOUT = "Registered models: which versions there are, where one comes from, and which ones used a partition."
+ABOUT = "Registered models: which versions there are, where one comes from, which ones used a partition, and which one is the champion."
 
 app = typer.Typer(no_args_is_help=True, help=ABOUT)
 RAW = "raw_"
@@ -90,6 +91,30 @@ def using(
     for version, data_version in found:
         trace = registry.trace(client, f"{version.name}/{version.version}")
         typer.echo(f"{_line(trace)}  from {data_version or 'a range that cannot be read any more'}")
+
+
+@app.command()
+def promote(reference: Reference) -> None:
+    """Make a version the champion by hand, whatever the gate said. The prediction API serves it within seconds."""
+    from mlops_assets.ml import registry
+
+    client, asked = _client(), _registered(reference)
+    if asked.partition("@")[0] == asked.partition("/")[0]:
+        raise ValueError(f"which version of {reference}? name/version or name@challenger; mlops-assets models list shows them")
+    found = registry.promote_by_hand(client, asked)
+    typer.echo(f"{found.name}@champion is version {found.version}")
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="A system, or its registered model")],
+    because: Annotated[str, typer.Option(help="Why; it is kept with the version that is taken back")],
+) -> None:
+    """Give @champion back to the version that had it before. The present one is withdrawn: no run promotes it again."""
+    from mlops_assets.ml import registry
+
+    present, before = registry.roll_back(_client(), _registered(name), because, datetime.now(UTC))
+    typer.echo(f"{before.name}@champion is version {before.version} again; version {present.version} is withdrawn")
 
 
 def _registered(reference: str) -> str:

@@ -201,12 +201,12 @@ def champion_asset(domain: Domain) -> dg.AssetsDefinition:
 
     @frame_asset(domain, "champion", about, kinds=("mlflow",), ins={"challenger": asset_in(domain, "registered_model")})
     def champion(context: dg.AssetExecutionContext, mlflow: MlflowResource, challenger: Frame) -> Frame:
-        from mlops_assets.ml.registry import CHAMPION, by_alias, set_alias
+        from mlops_assets.ml.registry import CHAMPION, by_alias, promote
 
         client, version = mlflow.run(domain.name).client, str(challenger["version"].iloc[0])
         present = by_alias(client, domain.model_name, CHAMPION)
         require_approval(context, domain, version, champion_version=str(present.version) if present else "none")
-        set_alias(client, domain.model_name, CHAMPION, version)
+        promote(client, domain.model_name, version)
         context.add_output_metadata({"version": int(version)})
         return challenger[["name", "version"]]
 

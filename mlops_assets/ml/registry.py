@@ -45,6 +45,10 @@ for _logger in ("mlflow", "alembic"):
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+BEFORE = "champion_before"
+"""Tag of a version that was promoted: the champion that it took the place of."""
+WITHDRAWN = "withdrawn"
+"""Tag of a version that a person has taken back: when, and why. No run promotes it again."""
 
 ARTIFACTS = "artifacts"
 """Where MLflow puts a Python model's files."""
@@ -138,6 +142,58 @@ def register(
 def set_alias(client: MlflowClient, name: str, alias: str, version: int | str) -> None:
     """Moves `alias` to the version."""
     client.set_registered_model_alias(name, alias, str(version))
+
+
+def promote(client: MlflowClient, name: str, version: int | str) -> None:
+    """Gives `@champion` to the version, which remembers the one before it. ValueError if it was withdrawn."""
+    if since := withdrawn(client, name, version):
+        raise ValueError(f"{name} version {version} was withdrawn by hand, {since}")
+    before = by_alias(client, name, CHAMPION)
+    if before and str(before.version) != str(version):
+        client.set_model_version_tag(name, str(version), BEFORE, str(before.version))
+    set_alias(client, name, CHAMPION, version)
+
+
+def withdrawn(client: MlflowClient, name: str, version: int | str) -> str | None:
+    """When and why a person has taken the version back; None if nobody has."""
+    return next((item.tags.get(WITHDRAWN) for item in versions(client, name) if str(item.version) == str(version)), None)
+
+
+def promote_by_hand(client: MlflowClient, reference: str) -> ModelVersion:
+    """The version of `reference`, champion from now on, whatever any gate says, and no longer withdrawn. LookupError as `resolve`.
+
+    ValueError if it cannot be loaded.
+    """
+    found = resolve(client, reference)
+    _require_loadable(found)
+    if WITHDRAWN in found.tags:
+        client.delete_model_version_tag(found.name, str(found.version), WITHDRAWN)
+    promote(client, found.name, found.version)
+    return found
+
+
+def roll_back(client: MlflowClient, name: str, reason: str, now: datetime) -> tuple[ModelVersion, ModelVersion]:
+    """Gives `@champion` back to the version that had it before, and withdraws the present one; gives the present one and the one before.
+
+    LookupError if there is no champion or none before it, ValueError if that cannot be loaded; then nothing is changed.
+    """
+    present = resolve(client, f"{name}@{CHAMPION}")
+    if BEFORE not in present.tags:
+        raise LookupError(
+            f"{name} version {present.version} took nobody's place: name the version to promote; {_what_there_is(client, name)}"
+        )
+    before = resolve(client, f"{name}/{present.tags[BEFORE]}")
+    _require_loadable(before)
+    client.set_model_version_tag(name, str(present.version), WITHDRAWN, f"{now:%Y-%m-%d %H:%M} UTC: {reason}")
+    set_alias(client, name, CHAMPION, before.version)
+    return present, before
+
+
+def _require_loadable(version: ModelVersion) -> None:
+    try:
+        load_served(f"models:/{version.name}/{version.version}")
+    except Exception as error:
+        raise ValueError(f"{version.name} version {version.version} cannot be loaded, nothing is changed: {error}") from error
 
 
 def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:

@@ -134,6 +134,15 @@ def _judge(
     return Verdict(version, decision, own, str(present.version), _measured(champion))
 
 
+def _withdrawn(client: MlflowClient, domain: Domain, version: str, challenger: Metrics) -> Verdict | None:
+    """The verdict on a version that a person has taken back; None if nobody has."""
+    since = registry.withdrawn(client, domain.model_name, version)
+    if since is None:
+        return None
+    reason = f"it was withdrawn by hand, {since}. To have it nevertheless: mlops-assets models promote {domain.name}/{version}"
+    return Verdict(version, Decision(False, reason), _measured(challenger), None, None)
+
+
 def _asked(domain: Domain, champion: ModelVersion, ask: Callable[[Any], Metrics]) -> Metrics:
     """What `ask` finds out from the loaded champion. RuntimeError if that fails."""
     try:
@@ -177,6 +186,8 @@ def judge(client: MlflowClient, domain: TabularDomain, version: str, challenger:
 
     `challenger` holds the version's metrics on `test`, which is the split's test rows. RuntimeError if the champion cannot be loaded.
     """
+    if withdrawn := _withdrawn(client, domain, version, challenger):
+        return withdrawn
     present = registry.by_alias(client, domain.model_name, registry.CHAMPION)
     trained_under = Provenance.from_tags(present.tags).split if present else ""
     if present and str(present.version) != version and trained_under and trained_under != split_of(test).to_json():
@@ -217,6 +228,8 @@ def judge_method(
     """
     from mlops_assets.ml.forecast.model import ForecastModel
 
+    if withdrawn := _withdrawn(client, domain, version, challenger):
+        return withdrawn
     present = registry.by_alias(client, domain.model_name, registry.CHAMPION)
     if present and str(present.version) != version and _method_of(present) == _method_of(client.get_model_version(present.name, version)):
         decision = decide(challenger, None, domain.gates)

@@ -6,7 +6,7 @@ A stamp travels with the bytes, so provenance from the raw partitions to a regis
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 Lineage = dict[str, dict[str, str]]
@@ -41,8 +41,11 @@ class Stamp:
 
     @classmethod
     def from_json(cls, data: bytes) -> "Stamp":
-        """The inverse of `to_json`."""
-        return cls(**json.loads(data))
+        """The inverse of `to_json`. What a newer release has added is passed over, so that an older one can be put back. ValueError if it is none."""
+        values = json.loads(data)
+        if not isinstance(values, dict) or "data_version" not in values:
+            raise ValueError("a stamp names its data_version")
+        return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
 
     def as_input(self, asset: str, partition: str) -> Lineage:
         """The lineage that whoever reads this object (stored as `asset`, `partition`) inherits.

@@ -3,13 +3,19 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
+from mlops_assets.domains.donostia_parking.spec import DONOSTIA_PARKING
 from mlops_assets.ml import registry
+from mlops_assets.ml.forecast.model import ForecastModel
 from mlops_assets.ml.provenance import PartitionRange, Provenance
+from mlops_assets.ml.release import judge_method, register_method
 
 Command = Callable[..., Any]
 RAW, ENRICHED = "chicago_crime/raw_crimes", "chicago_crime/enriched"
@@ -106,6 +112,62 @@ def test_using_looks_into_ranges_and_says_where_one_cannot_be_read(cli: Command,
     ended = cli("models", "trace", "chicago_crime/1", "--all")
     assert ended.code == 2
     assert f"of MLflow run {hourly_version} cannot be read" in ended.err
+
+
+@pytest.fixture
+def two_methods(database: str, home: Path) -> MlflowClient:
+    """Version 1 was champion before version 2, which is; both can be loaded."""
+    client = registry.connect(database)
+    registry.create_experiment(client, "methods", (home / "artifacts").as_uri())
+    run_id = client.create_run(client.get_experiment_by_name("methods").experiment_id).info.run_id
+    for method in DONOSTIA_PARKING.methods[:2]:
+        model = ForecastModel.of(DONOSTIA_PARKING, method)
+        version, _ = register_method(client, DONOSTIA_PARKING, model, run_id=run_id, provenance=_provenance("2022-05-03T23", 1.0))
+        registry.promote(client, DONOSTIA_PARKING.model_name, version.version)
+    return client
+
+
+def test_rollback_gives_the_alias_back_and_no_run_promotes_the_withdrawn_version(cli: Command, two_methods: MlflowClient) -> None:
+    name = DONOSTIA_PARKING.model_name
+
+    ended = cli("models", "rollback", "donostia_parking", "--because", "counts of a closed car park")
+
+    assert (ended.code, ended.out) == (0, f"{name}@champion is version 1 again; version 2 is withdrawn\n")
+    assert registry.resolve(two_methods, name).version == 1
+    verdict = judge_method(two_methods, DONOSTIA_PARKING, "2", {"mase": 0.1, "mae": 1.0}, pd.DataFrame(), created_at=datetime.now(UTC))
+    assert not verdict.decision.promote
+    assert "counts of a closed car park" in verdict.decision.reason
+    with pytest.raises(ValueError, match="version 2 was withdrawn by hand"):
+        registry.promote(two_methods, name, 2)
+    again = cli("models", "rollback", "donostia_parking", "--because", "once more")
+    assert again.code == 2
+    assert "version 1 took nobody's place" in again.err
+
+
+def test_promote_by_hand_takes_a_withdrawn_version_back_in(cli: Command, two_methods: MlflowClient) -> None:
+    cli("models", "rollback", "donostia_parking", "--because", "a mistake")
+
+    ended = cli("models", "promote", "donostia_parking/2")
+
+    assert (ended.code, ended.out) == (0, f"{DONOSTIA_PARKING.model_name}@champion is version 2\n")
+    found = registry.resolve(two_methods, DONOSTIA_PARKING.model_name)
+    assert (found.version, registry.WITHDRAWN in found.tags) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("chicago_crime", "which version of chicago_crime?"),
+        ("chicago_crime/9", "has versions: 1, 2"),
+        ("chicago_crime/2", "version 2 cannot be loaded, nothing is changed"),
+    ],
+)
+def test_promote_refuses_what_it_cannot_promote(cli: Command, two_versions: None, reference: str, message: str) -> None:
+    ended = cli("models", "promote", reference)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert message in ended.err
+    assert "version 1 @champion" in cli("models", "list").out
 
 
 @pytest.mark.parametrize("reference", ["chicago_crime", "chicago_crime@champion", "chicago_crime/1"])

@@ -1,5 +1,7 @@
 """Stamps and the merging of lineages."""
 
+import pytest
+
 from mlops_assets.storage.stamp import Stamp, merge_lineage
 
 
@@ -14,6 +16,18 @@ def test_stamp_json_does_not_depend_on_the_order_of_keys() -> None:
     other = Stamp("v1", {"b": {}, "a": {"2": "y", "1": "x"}}, note={"n": 2, "m": 1})
 
     assert one.to_json() == other.to_json()
+
+
+def test_an_older_release_reads_the_stamp_of_a_newer_one() -> None:
+    newer = Stamp("v1", {"raw": {"2024-01": "r1"}}).to_json().replace(b"{", b'{"signature":"abc",', 1)
+
+    assert Stamp.from_json(newer) == Stamp("v1", {"raw": {"2024-01": "r1"}})
+
+
+@pytest.mark.parametrize("text", [b"[]", b"{}", b"not JSON"])
+def test_what_is_no_stamp_is_a_value_error(text: bytes) -> None:
+    with pytest.raises(ValueError, match="a stamp names its data_version|Expecting value"):
+        Stamp.from_json(text)
 
 
 def test_reader_inherits_the_object_and_all_that_it_was_made_from() -> None:
