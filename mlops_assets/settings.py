@@ -6,9 +6,10 @@ The names are a contract with operators; a default layout lives here and nowhere
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -16,17 +17,33 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent
 DUCKDB = "duckdb:///"
 
 
+class SettingsError(ValueError):
+    """Settings that cannot be used: every one of them, never a value."""
+
+    def __init__(self, faults: dict[str, str]) -> None:
+        self.faults = faults
+        """By the name of the environment variable, what is wrong with it."""
+        super().__init__("settings cannot be used: " + "; ".join(f"{name}: {fault}" for name, fault in faults.items()))
+
+
 class Settings(BaseSettings):
-    """The platform's settings; a field's upper-case name is its environment variable."""
+    """The platform's settings; a field's upper-case name is its environment variable. SettingsError names all that cannot be used."""
 
     model_config = SettingsConfigDict(env_file=PROJECT_DIR / ".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            faults = {"_".join(map(str, fault["loc"])).upper(): fault["msg"].removeprefix("Value error, ") for fault in error.errors()}
+            raise SettingsError(faults) from None
 
     mlops_home: Path = PROJECT_DIR / ".mlops"
     mlops_lake_uri: str | None = None
     mlops_warehouse_url: SecretStr | None = None
     mlflow_tracking_uri: str | None = None
-    mlops_lake_retention_days: int = Field(default=60, ge=1)
-    """How long a bucket keeps what only one training reads; `mlops-assets lake init` sets the rule."""
+    mlops_lake_retention_days: int = Field(default=60, ge=3)
+    """How long a bucket keeps what only one training reads; `mlops-assets lake init` sets the rule. An hour may be due for two days."""
     mlops_compute_logs_bucket: str | None = None
     """The bucket in which a deployment keeps the output of runs, where dagster.yaml sends it to one."""
     mlflow_artifacts_destination: str | None = None

@@ -21,16 +21,24 @@ from mlops_assets.storage.warehouse_resource import WarehouseResource
 class Platform:
     """One system's jobs on a folder of their own; `upstream` are the resources that lead to its sandbox.
 
-    The warehouse is a DuckDB in the folder if `warehouse_url` does not say otherwise.
+    Lake, warehouse (DuckDB) and MLflow (SQLite) are in the folder if the other addresses do not say otherwise.
     """
 
     def __init__(
-        self, domain: Domain, home: Path, instance: dg.DagsterInstance, upstream: Mapping[str, Any], warehouse_url: str = ""
+        self,
+        domain: Domain,
+        home: Path,
+        instance: dg.DagsterInstance,
+        upstream: Mapping[str, Any],
+        warehouse_url: str = "",
+        *,
+        lake_uri: str = "",
+        tracking_uri: str = "",
     ) -> None:
         self.domain, self.instance = domain, instance
-        self.lake = LakeResource(uri=str(home / "la ke"))
+        self.lake = LakeResource(uri=lake_uri or str(home / "la ke"))
         self.warehouse = WarehouseResource(url=warehouse_url or f"duckdb:///{home / 'ware house.duckdb'}")
-        self.tracking_uri = f"sqlite:///{home / 'ml flow' / 'mlflow.db'}"
+        self.tracking_uri = tracking_uri or f"sqlite:///{home / 'ml flow' / 'mlflow.db'}"
         self.defs = build_defs(
             resources={
                 "lake": self.lake,

@@ -1,12 +1,15 @@
 """The whole lineage, raw to champion, through real Parquet, real MLflow and the sandbox over HTTP."""
 
+import re
 from collections.abc import Iterator
 
 import dagster as dg
 import pandas as pd
 import pytest
 
+from mlops_assets.cli.lake import intermediate_assets
 from mlops_assets.domains.chicago_crime.spec import CHICAGO_CRIME
+from mlops_assets.factories.automation import failure_text
 from mlops_assets.ml import registry
 from mlops_assets.ml.chain import raw_records
 from mlops_assets.resources.socrata import SocrataResource
@@ -100,6 +103,38 @@ def test_a_second_identical_run_changes_no_data_version_and_registers_nothing(pl
     assert platform.data_versions() == before
     assert len(registry.versions(client, "chicago_crime")) == versions
     assert sandbox.stats().get("ijzp-q8t2", {}).get("months", {}) == {}
+
+
+def test_what_has_expired_is_no_news_and_comes_back_with_the_next_training(platform: Platform) -> None:
+    repository = platform.defs.get_repository_def()
+    sensor = repository.get_sensor_def("chicago_crime_new_data_sensor")
+
+    def asked(cursor: str | None) -> dg.SensorEvaluationContext:
+        return dg.build_sensor_context(platform.instance, cursor=cursor, repository_def=repository)
+
+    first = asked(None)
+    assert len(sensor.evaluate_tick(first).run_requests or []) == 1
+    before, client = platform.data_versions(), registry.connect(platform.tracking_uri)
+    versions = len(registry.versions(client, "chicago_crime"))
+    objects = [f"{asset}/2017-12.parquet" for asset in intermediate_assets(platform.defs) if asset.startswith("chicago_crime/")]
+    for key in objects:
+        assert platform.lake.lake.exists(key)
+        platform.lake.lake.delete(key)
+
+    assert sensor.evaluate_tick(asked(first.cursor)).run_requests == []
+    alone = platform.defs.resolve_job_def("chicago_crime_training").execute_in_process(
+        instance=platform.instance,
+        partition_key="2017-12",
+        asset_selection=[dg.AssetKey(["chicago_crime", "split_comparison"])],
+        raise_on_error=False,
+    )
+    (failed,) = [event.step_failure_data for event in alone.all_events if event.is_step_failure]
+    assert re.match(r"chicago_crime/split_(train|test) is not stored for 2017-12. Materialize it first", failure_text(failed))
+    assert platform.train("2017-12", CHEAP_SEARCH).success
+
+    assert [key for key in objects if not platform.lake.lake.exists(key)] == []
+    assert platform.data_versions() == before
+    assert len(registry.versions(client, "chicago_crime")) == versions
 
 
 def test_a_worse_challenger_stays_challenger(platform: Platform) -> None:

@@ -23,8 +23,10 @@ from mlops_assets.storage.warehouse_resource import WarehouseResource
 ALERT_ATTEMPTS = 3
 SCHEDULE_RETRIES = 2
 """A month or an hour is asked for once, so a run that fails is started again."""
-RETRIED = {"dagster/max_retries": str(SCHEDULE_RETRIES)}
-RETRIED_CRASH = {**RETRIED, "dagster/retry_on_asset_or_op_failure": "false"}
+ON_FAILURE = "dagster/retry_on_asset_or_op_failure"
+RETRIED = {"dagster/max_retries": str(SCHEDULE_RETRIES), ON_FAILURE: "true"}
+"""After a crash, and after a step that failed, which dagster.yaml does not retry by itself."""
+RETRIED_CRASH = {**RETRIED, ON_FAILURE: "false"}
 """Not a challenger that does not win."""
 REPOSITORY = "__repository__@mlops_assets"
 """The code location of workspace.yaml, as Dagster tags runs with it."""

@@ -1,6 +1,7 @@
 """Digests of source code, so that stored data say which code made them and a change of code is noticed."""
 
 import hashlib
+import os
 import subprocess
 from functools import cache
 from importlib.util import find_spec
@@ -29,7 +30,7 @@ def _sources(module: str) -> list[Path]:
 
 @cache
 def git_commit() -> str:
-    """The checkout's commit, with `+changes` if files differ from it; `unknown` outside a checkout."""
+    """The checkout's commit, with `+changes` if files differ from it; outside a checkout what the image was built from, or `unknown`."""
 
     def git(*words: str) -> str:
         done = subprocess.run(["git", "-C", str(PROJECT_DIR), *words], capture_output=True, text=True, check=True, timeout=10)
@@ -38,4 +39,4 @@ def git_commit() -> str:
     try:
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
-        return "unknown"
+        return os.environ.get("MLOPS_GIT_COMMIT") or "unknown"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlops_assets.domain import ForecastDomain
-from mlops_assets.factories.keys import artifact_out, asset_in, asset_key, frame_asset, table_asset, table_out, window_in
+from mlops_assets.factories.keys import TRAINING, artifact_out, asset_in, asset_key, frame_asset, table_asset, table_out, window_in
 from mlops_assets.factories.release import GATE, PARITY, TOLERANCE, champion_asset, provenance_of
 from mlops_assets.factories.reports import report_forecast, report_methods, report_registered, report_verdict
 from mlops_assets.hours import HOUR, hour_of
@@ -45,7 +45,7 @@ def series_asset(domain: ForecastDomain) -> dg.AssetsDefinition:
     """What the candidates are compared on and what the champion is refitted on."""
     about = f"Every series on the whole grid of {window_text(domain.cadence)}: observed hours, gaps, and frozen hours, which are no data."
 
-    @frame_asset(domain, "series", about, ins={"enriched": window_in(domain, "enriched")})
+    @frame_asset(domain, "series", about, intermediate=True, ins={"enriched": window_in(domain, "enriched")})
     def series(context: dg.AssetExecutionContext, enriched: Frame) -> Frame:
         from mlops_assets.ml.forecast.panel import series_of
 
@@ -107,6 +107,7 @@ def _comparison(domain: ForecastDomain) -> dg.AssetsDefinition:
             "model": artifact_out(domain, "model", "The method that wins the back-test; it holds no data."),
         },
         partitions_def=partitions_of(domain.cadence),
+        pool=TRAINING,
     )
     def comparison(context: dg.AssetExecutionContext, mlflow: MlflowResource, series: Frame) -> tuple[Frame, ForecastModel]:
         from mlops_assets.ml.forecast.model import ForecastModel, compare

@@ -14,6 +14,13 @@ FRAMES = "frames"
 ARTIFACTS = "artifacts"
 TABLES = "tables"
 
+RETENTION = "mlops_assets/retention"
+INTERMEDIATE = "intermediate"
+"""Value of the tag `RETENTION`: only the training of its own partition reads it, and makes it anew. So a bucket may let it expire."""
+
+TRAINING = "training"
+"""The pool of what fits models. Pools of ingest are called as the upstream's resource."""
+
 Decorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
 
 
@@ -37,18 +44,19 @@ def window_in(domain: Domain, stage: str) -> dg.AssetIn:
     return dg.AssetIn(key=asset_key(domain, stage), partition_mapping=window_mapping(domain.cadence), metadata={AS_WINDOW: True})
 
 
-def common(domain: Domain, stage: str) -> dict[str, Any]:
-    """What every asset of a stage shares: group, stage tag, code version."""
+def common(domain: Domain, stage: str, *, intermediate: bool = False) -> dict[str, Any]:
+    """What every asset of a stage shares: group, stage tag, code version; and the tag of one that is not kept."""
     from mlops_assets import __version__
 
     kind = "raw" if stage.startswith("raw_") else stage.removesuffix("_train").removesuffix("_test")
-    return {"group_name": domain.name, "tags": {"stage": kind}, "code_version": __version__}
+    tags = {"stage": kind, **({RETENTION: INTERMEDIATE} if intermediate else {})}
+    return {"group_name": domain.name, "tags": tags, "code_version": __version__}
 
 
-def frame_out(domain: Domain, stage: str, description: str) -> dg.AssetOut:
+def frame_out(domain: Domain, stage: str, description: str, *, intermediate: bool = False) -> dg.AssetOut:
     """An output of a multi-asset that is stored as Parquet."""
-    key = asset_key(domain, stage)
-    return dg.AssetOut(key=key, io_manager_key=FRAMES, description=description, kinds={"pandas", "parquet"}, **common(domain, stage))
+    key, shared = asset_key(domain, stage), common(domain, stage, intermediate=intermediate)
+    return dg.AssetOut(key=key, io_manager_key=FRAMES, description=description, kinds={"pandas", "parquet"}, **shared)
 
 
 def artifact_out(domain: Domain, stage: str, description: str) -> dg.AssetOut:
@@ -65,9 +73,17 @@ def table_out(domain: Domain, stage: str, table: Table, description: str) -> dg.
     )
 
 
-def frame_asset(domain: Domain, stage: str, description: str, kinds: Collection[str] = ("pandas", "parquet"), **options: Any) -> Decorator:
+def frame_asset(
+    domain: Domain,
+    stage: str,
+    description: str,
+    kinds: Collection[str] = ("pandas", "parquet"),
+    *,
+    intermediate: bool = False,
+    **options: Any,
+) -> Decorator:
     """`@dg.asset` for a stage that is stored as Parquet; `options` are those of `dg.asset`."""
-    return _asset(domain, stage, description, FRAMES, kinds, options)
+    return _asset(domain, stage, description, FRAMES, kinds, options, intermediate=intermediate)
 
 
 def artifact_asset(domain: Domain, stage: str, description: str, **options: Any) -> Decorator:
@@ -80,14 +96,23 @@ def table_asset(domain: Domain, stage: str, table: Table, description: str, **op
     return _asset(domain, stage, description, TABLES, ("pandas", "table"), {"metadata": table_metadata(table), **options})
 
 
-def _asset(domain: Domain, stage: str, description: str, io_manager: str, kinds: Collection[str], options: dict[str, Any]) -> Decorator:
+def _asset(
+    domain: Domain,
+    stage: str,
+    description: str,
+    io_manager: str,
+    kinds: Collection[str],
+    options: dict[str, Any],
+    *,
+    intermediate: bool = False,
+) -> Decorator:
     decorator: Decorator = dg.asset(
         key=asset_key(domain, stage),
         io_manager_key=io_manager,
         description=description,
         kinds=set(kinds),
         partitions_def=partitions_of(domain.cadence),
-        **common(domain, stage),
+        **common(domain, stage, intermediate=intermediate),
         **options,
     )
     return decorator

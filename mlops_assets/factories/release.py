@@ -10,7 +10,7 @@ import dagster as dg
 
 from mlops_assets.domain import Domain, TabularDomain
 from mlops_assets.factories.code_version import code_digest, git_commit
-from mlops_assets.factories.keys import asset_in, asset_key, frame_asset, frame_out
+from mlops_assets.factories.keys import TRAINING, asset_in, asset_key, frame_asset, frame_out
 from mlops_assets.factories.reports import report_comparison, report_evaluation, report_registered, report_verdict
 from mlops_assets.partitions import partitions_of
 from mlops_assets.resources.mlflow import MlflowResource
@@ -87,6 +87,7 @@ def _split_comparison(domain: TabularDomain) -> dg.AssetsDefinition:
             "metrics": asset_in(domain, "evaluation"),
             "model": asset_in(domain, "model"),
         },
+        pool=TRAINING,
     )
     def split_comparison(
         context: dg.AssetExecutionContext, mlflow: MlflowResource, train: Frame, test: Frame, metrics: Frame, model: FittedModel

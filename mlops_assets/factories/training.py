@@ -10,7 +10,7 @@ import dagster as dg
 
 from mlops_assets.domain import TabularDomain
 from mlops_assets.factories.config import config_schema, configured
-from mlops_assets.factories.keys import artifact_asset, artifact_out, asset_in, asset_key, frame_asset, frame_out
+from mlops_assets.factories.keys import TRAINING, artifact_asset, artifact_out, asset_in, asset_key, frame_asset, frame_out
 from mlops_assets.factories.reports import column_lineage, report_model, report_trial, table
 from mlops_assets.partitions import partitions_of, window_mapping, window_text
 from mlops_assets.process import collect_garbage_rarely
@@ -56,8 +56,13 @@ def _split(domain: TabularDomain) -> dg.AssetsDefinition:
             "enricher": asset_in(domain, "enricher"),
         },
         outs={
-            "train": frame_out(domain, "split_train", f"Training rows of {window}."),
-            "test": frame_out(domain, "split_test", "The rows that judge the model; no later stage drops, adds or resamples any of them."),
+            "train": frame_out(domain, "split_train", f"Training rows of {window}.", intermediate=True),
+            "test": frame_out(
+                domain,
+                "split_test",
+                "The rows that judge the model; no later stage drops, adds or resamples any of them.",
+                intermediate=True,
+            ),
         },
         partitions_def=partitions_of(domain.cadence),
         config_schema=config_schema(domain.split),
@@ -83,6 +88,7 @@ def _outliers(domain: TabularDomain) -> dg.AssetsDefinition:
         domain,
         "outliers_removed",
         about,
+        intermediate=True,
         ins={"train": asset_in(domain, "split_train")},
         config_schema=config_schema(domain.outliers),
     )
@@ -102,8 +108,12 @@ def _encoded(domain: TabularDomain) -> dg.AssetsDefinition:
         ins={"train": asset_in(domain, _learning_rows(domain)), "test": asset_in(domain, "split_test")},
         outs={
             "encoder": artifact_out(domain, "encoder", "Feature encoder, fitted on the training rows only; travels inside the model."),
-            "encoded_train": frame_out(domain, "encoded_train", "Training rows as numbers; target encodings are cross-fitted."),
-            "encoded_test": frame_out(domain, "encoded_test", "Test rows as numbers, by the encoder fitted on the training rows."),
+            "encoded_train": frame_out(
+                domain, "encoded_train", "Training rows as numbers; target encodings are cross-fitted.", intermediate=True
+            ),
+            "encoded_test": frame_out(
+                domain, "encoded_test", "Test rows as numbers, by the encoder fitted on the training rows.", intermediate=True
+            ),
         },
         partitions_def=partitions_of(domain.cadence),
     )
@@ -126,8 +136,10 @@ def _scaled(domain: TabularDomain) -> dg.AssetsDefinition:
         ins={"train": asset_in(domain, "encoded_train"), "test": asset_in(domain, "encoded_test")},
         outs={
             "scaler": artifact_out(domain, "scaler", "Means and standard deviations of the training rows; travels inside the model."),
-            "scaled_train": frame_out(domain, "scaled_train", f"Training rows with {', '.join(domain.features.scaled)} standardised."),
-            "scaled_test": frame_out(domain, "scaled_test", "Test rows, standardised by the training rows' scaler."),
+            "scaled_train": frame_out(
+                domain, "scaled_train", f"Training rows with {', '.join(domain.features.scaled)} standardised.", intermediate=True
+            ),
+            "scaled_test": frame_out(domain, "scaled_test", "Test rows, standardised by the training rows' scaler.", intermediate=True),
         },
         partitions_def=partitions_of(domain.cadence),
     )
@@ -147,6 +159,7 @@ def _balanced(domain: TabularDomain) -> dg.AssetsDefinition:
         domain,
         "balanced",
         about,
+        intermediate=True,
         ins={"train": asset_in(domain, "scaled_train")},
         config_schema=config_schema(domain.balance),
     )
@@ -167,6 +180,7 @@ def _selected_features(domain: TabularDomain) -> dg.AssetsDefinition:
         domain,
         "selected_features",
         about,
+        intermediate=True,
         ins={"train": asset_in(domain, "balanced")},
         config_schema=config_schema(domain.selection),
     )
@@ -193,6 +207,7 @@ def _model(domain: TabularDomain) -> dg.AssetsDefinition:
         about,
         ins={name: asset_in(domain, stage) for name, stage in {"train": "scaled_train", **resampled}.items()},
         config_schema=config_schema(domain.search),
+        pool=TRAINING,
     )
     def model(context: dg.AssetExecutionContext, mlflow: MlflowResource, **frames: Frame) -> FittedModel:
         from mlops_assets.ml.chain import search_and_fit

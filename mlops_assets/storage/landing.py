@@ -71,7 +71,7 @@ class Landing:
 
     def _write(self, folder: str, received_at: datetime, body: bytes, mark: str) -> str:
         key = f"{folder}/{received_at.astimezone(UTC).strftime(TIME_FORMAT)}{f'-{mark}' if mark else ''}{_ending(body)}"
-        self._lake.write(key, body)
+        self._lake.create(key, body)  # where it is there already, it holds the same: the name says what
         return key
 
 

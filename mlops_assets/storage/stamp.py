@@ -41,7 +41,10 @@ class Stamp:
 
     @classmethod
     def from_json(cls, data: bytes) -> "Stamp":
-        """The inverse of `to_json`. What a newer release has added is passed over, so that an older one can be put back. ValueError if it is none."""
+        """The inverse of `to_json`. ValueError if it is no stamp.
+
+        What a newer release has added is passed over, so that an older one can be put back.
+        """
         values = json.loads(data)
         if not isinstance(values, dict) or "data_version" not in values:
             raise ValueError("a stamp names its data_version")

@@ -242,6 +242,24 @@ def test_due_is_what_an_hour_lacks(open_shops: Callable[..., Shops]) -> None:
     assert asked(now + timedelta(days=3)) is None
 
 
+def test_a_series_that_has_expired_makes_nothing_due_and_comes_back_with_its_hour(open_shops: Callable[..., Shops]) -> None:
+    shops, later = open_shops(), hour_key(hour_of(LAST) + HOUR)
+    assert shops.train(LAST).success
+    assert shops.forecast(LAST).success
+    assert shops.open(later, later).success
+    tables = {name: shops.rows(name) for name in ("predictions", "model_metrics", "forecast_accuracy")}
+
+    shops.workshop.lake.lake.delete(f"shops/series/{LAST}.parquet")
+
+    found = due(shops.domain, shops.warehouse, shops.workshop.lake, hour_of(later) + timedelta(minutes=61))
+    assert found is not None
+    assert (found.hour, found.training, found.forecast) == (later, False, True)
+    assert shops.forecast(LAST).success
+    for name, rows in tables.items():
+        pd.testing.assert_frame_equal(shops.rows(name), rows)
+    assert shops.workshop.lake.partitions("shops/series") == [LAST]
+
+
 def _sensor(shops: Shops) -> tuple[dg.SensorDefinition, dg.RepositoryDefinition]:
     domain = shops.domain
     series = [series_asset(domain), series_check(domain)]

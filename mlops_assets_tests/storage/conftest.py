@@ -3,6 +3,8 @@
 import socket
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,7 @@ def gcs_server() -> Iterator[str]:
 
     from gcp_storage_emulator.server import create_server
 
+    _know_conditions()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -72,6 +75,25 @@ def gcs_server() -> Iterator[str]:
     server.start()
     yield f"http://127.0.0.1:{port}"
     server.stop()
+
+
+def _know_conditions() -> None:
+    """The emulator takes no notice of ifGenerationMatch=0; Google's answer to an object that is there already is a 412."""
+    from gcp_storage_emulator.exceptions import NotFound
+    from gcp_storage_emulator.handlers import objects
+
+    upload = objects._multipart_upload
+
+    def conditional_upload(request: Any, response: Any, storage: Any) -> None:
+        if request.query.get("ifGenerationMatch") == ["0"]:
+            with suppress(NotFound):
+                storage.get_file_obj(request.params["bucket_name"], request.data["meta"]["name"])
+                response.status = HTTPStatus.PRECONDITION_FAILED
+                response.json({"error": {"code": 412, "message": "At least one of the pre-conditions you specified did not hold."}})
+                return
+        upload(request, response, storage)
+
+    objects._multipart_upload = conditional_upload
 
 
 @pytest.fixture

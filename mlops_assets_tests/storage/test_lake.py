@@ -108,6 +108,40 @@ def test_two_writers_and_a_reader_see_whole_objects_only(lake_uri: str) -> None:
     assert list(lakes[0].keys("asset")) == ["asset/object"]
 
 
+def test_create_stores_once_and_keeps_what_is_there(lake_uri: str) -> None:
+    lake = Lake(lake_uri)
+
+    assert lake.create("asset/object", b"first")
+    assert not lake.create("asset/object", b"second")
+    assert lake.read("asset/object") == b"first"
+    lake.write("asset/object", b"replaced")
+    assert not Lake(lake_uri).create("asset/object", b"third")
+
+    assert lake.read("asset/object") == b"replaced"
+    lake.delete("asset/object")
+    assert lake.create("asset/object", b"anew")
+
+
+def test_of_racing_creators_exactly_one_wins(lake_uri: str) -> None:
+    contents = [bytes([number]) * 100_000 for number in range(3)]
+    lakes = [Lake(lake_uri) for _ in contents]
+    together, won = threading.Barrier(len(contents)), set()
+    for lake in lakes:
+        lake.exists("asset/object")  # connected before the race
+
+    def create(lake: Lake, content: bytes) -> None:
+        for number in range(5):
+            together.wait()
+            if lake.create(f"asset/{number}", content):
+                won.add((number, content))
+
+    _run_together(*(lambda lake=lake, content=content: create(lake, content) for lake, content in zip(lakes, contents, strict=True)))
+
+    assert sorted(number for number, _ in won) == [0, 1, 2, 3, 4]
+    assert {(number, lakes[0].read(f"asset/{number}")) for number in range(5)} == won
+    assert list(lakes[0].keys("asset")) == [f"asset/{number}" for number in range(5)]
+
+
 def test_uri_with_trailing_slashes_is_the_same_lake(lake_uri: str) -> None:
     lake = Lake(f"{lake_uri}//")
     lake.write("asset/object", b"content")

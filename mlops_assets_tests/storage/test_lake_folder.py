@@ -1,5 +1,6 @@
 """What a lake in a folder does when its writer is killed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -99,3 +100,24 @@ def test_leftovers_go_with_a_later_write_but_not_those_of_a_running_one(tmp_path
     assert new.exists()
     assert other.exists()
     assert LakeResource(uri=str(tmp_path)).partitions("asset") == ["2024-01", "2024-02"]
+
+
+def test_create_in_a_folder_without_hard_links_looks_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake(str(tmp_path))
+
+    def no_links(source: object, target: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+
+    assert [lake.create("asset/object", content) for content in (b"first", b"second")] == [True, False]
+    assert lake.read("asset/object") == b"first"
+    assert list(lake.keys("asset")) == ["asset/object"]
+
+
+def test_create_below_a_file_is_an_error(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    lake.write("asset", b"content")
+
+    with pytest.raises(FileExistsError):
+        lake.create("asset/object", b"content")

@@ -10,7 +10,8 @@ import traceback
 import pytest
 from s3fs import S3FileSystem
 
-from mlops_assets.storage.lake import Lake
+from mlops_assets.storage.lake import CREATE_ATTEMPTS, Lake
+from mlops_assets_tests.storage.gated_store import Asked, Refusal, gate
 
 PART = 5 * (1 << 20)
 
@@ -86,6 +87,39 @@ def test_unreachable_store_is_named_without_showing_the_secret(s3_environment: s
         lake.read("asset/object")
 
     assert not _shows_the_secret(caught.value)
+
+
+def test_create_where_the_store_knows_no_condition_looks_first(bucket: str, s3_environment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def judge(asked: Asked) -> Refusal | None:
+        return Refusal(501, "NotImplemented") if "if-none-match" in asked.headers else None
+
+    with gate(s3_environment, judge) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
+        lake = Lake(f"s3://{bucket}")
+        created = [lake.create("asset/object", content) for content in (b"first", b"second")]
+
+        assert (created, lake.read("asset/object")) == ([True, False], b"first")
+
+
+def test_create_asks_again_where_the_store_cannot_tell_yet(bucket: str, s3_environment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for: list[str] = []
+
+    def judge(asked: Asked) -> Refusal | None:
+        if "if-none-match" not in asked.headers:
+            return None
+        asked_for.append(asked.path)
+        undecided = len([path for path in asked_for if path == asked.path]) < CREATE_ATTEMPTS or asked.path.endswith("never")
+        return Refusal(409, "ConditionalRequestConflict") if undecided else None
+
+    with gate(s3_environment, judge) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
+        lake = Lake(f"s3://{bucket}")
+
+        assert lake.create("asset/object", b"content")
+        with pytest.raises(OSError, match="ConditionalRequestConflict"):
+            lake.create("asset/never", b"content")
+
+    assert len(asked_for) == 2 * CREATE_ATTEMPTS
 
 
 def test_connection_is_made_with_the_present_environment(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

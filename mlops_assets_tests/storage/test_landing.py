@@ -33,3 +33,14 @@ def test_files_of_somebody_else_are_no_answers(tmp_path: Path) -> None:
         (tmp_path / "feed/answers/a" / name).write_bytes(b"")
 
     assert landing.answers("a") == [answer]
+
+
+def test_answer_that_is_kept_is_not_written_again(tmp_path: Path) -> None:
+    landing = Landing(Lake(str(tmp_path)), "feed/answers", "feed/blocked")
+    answer = landing.accept("a", NOON, b"one")
+    before = (tmp_path / answer.key).stat()
+
+    assert landing.accept("a", NOON, b"one") == answer
+
+    after = (tmp_path / answer.key).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)

@@ -44,6 +44,7 @@ DERIVED_FROM = {
     CHICAGO_CRIME,
     "raw_crimes",
     "The month's crimes as the portal sends them, one row a record, ordered by id.",
+    pool="socrata",
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def raw_crimes(context: dg.AssetExecutionContext, socrata: SocrataResource, lake: LakeResource) -> StoredPartitions:
@@ -66,6 +67,7 @@ def raw_crimes(context: dg.AssetExecutionContext, socrata: SocrataResource, lake
     CHICAGO_CRIME,
     "raw_police_stations",
     "The police stations as the portal lists them when the month is ingested.",
+    pool="socrata",
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def raw_police_stations(context: dg.AssetExecutionContext, socrata: SocrataResource, lake: LakeResource) -> StoredPartitions:

@@ -71,6 +71,7 @@ class BurstConfig(dg.Config):
     DONOSTIA_PARKING,
     "raw_readings",
     "All readings of the feed captured in the hour, one row a reading, as received.",
+    pool="donostia_api",
     backfill_policy=dg.BackfillPolicy.single_run(),
     output_required=False,
     metadata={GAPS_ALLOWED: True},

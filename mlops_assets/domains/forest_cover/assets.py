@@ -54,6 +54,7 @@ ENRICHED_FROM = {
     FOREST_COVER,
     "raw_batches",
     "All answers of the API for the batch, one row an answer, as received.",
+    pool="forest_api",
     backfill_policy=dg.BackfillPolicy.single_run(),
     output_required=False,
 )
