@@ -12,13 +12,19 @@ QUIET_DEFAULTS = {
     "DO_NOT_TRACK": "true",
 }
 
+FORCED = {
+    # A pickle runs code when it is loaded, and whoever reaches MLflow can register one.
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+}
+
 BETA_FEATURES = ("backfill_policy", "allow_nonexistent_upstream_partitions")
 
 
 def prepare_process() -> None:
-    """Sets in the environment what the operator has not set."""
+    """Sets in the environment what the operator has not set, and what nobody may set otherwise."""
     for name, value in QUIET_DEFAULTS.items():
         os.environ.setdefault(name, value)
+    os.environ.update(FORCED)
 
 
 def collect_garbage_rarely() -> None:

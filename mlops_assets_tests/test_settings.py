@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
-from mlops_assets.settings import PROJECT_DIR, Settings
+from mlops_assets.settings import PROJECT_DIR, Settings, SettingsError
 
 SECRET = "s3cret-value"
 
@@ -98,8 +97,23 @@ def test_an_mlflow_server_decides_where_artifacts_go(monkeypatch: pytest.MonkeyP
 def test_values_that_cannot_work_are_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
 
-    with pytest.raises(ValidationError, match=name.lower()):
+    with pytest.raises(SettingsError, match=name):
         _settings()
+
+
+def test_all_that_cannot_be_used_is_told_at_once_and_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCRATA_PAGE_ROWS", SECRET)
+    monkeypatch.setenv("FOREST_GROUP_NUMBER", "11")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:{SECRET}@mlflow")
+
+    with pytest.raises(ValueError, match="settings cannot be used: ") as refused:
+        _settings()
+
+    text = str(refused.value)
+    assert [name in text for name in ("SOCRATA_PAGE_ROWS: ", "FOREST_GROUP_NUMBER: ", "MLFLOW_TRACKING_URI: must hold no password")] == [
+        True
+    ] * 3
+    assert SECRET not in text
 
 
 @pytest.mark.parametrize("name", ["SOCRATA_APP_TOKEN", "MLOPS_ALERT_WEBHOOK_URL"])

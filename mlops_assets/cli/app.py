@@ -6,10 +6,12 @@ import sys
 import typer
 from dotenv import load_dotenv
 
-from mlops_assets.cli import dashboard, dev, hour, models, run, sandbox, serve
+from mlops_assets.cli import code_server, dashboard, dev, doctor, hour, lake, models, run, sandbox, serve
+from mlops_assets.doctor import Problem, UnsoundError, text_of
+from mlops_assets.doctor.settings import read_settings
 from mlops_assets.process import prepare_process
 from mlops_assets.resources.upstream import UpstreamError
-from mlops_assets.settings import PROJECT_DIR, Settings
+from mlops_assets.settings import PROJECT_DIR
 
 ABOUT = "Machine-learning systems from raw data to a registered champion: run one, look at it, and trace its models."
 
@@ -22,22 +24,36 @@ app.command("mlflow")(dev.mlflow)
 app.command("serve")(serve.serve)
 app.command("dashboard")(dashboard.dashboard)
 app.command("init")(dev.init)
+app.command("code-server")(code_server.code_server)
+app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(lake.app, name="lake")
+
+
+@app.callback()
+def _require_settings(context: typer.Context) -> None:
+    """Only the doctor goes on with settings that cannot be read: it says what else there is."""
+    if context.obj and context.invoked_subcommand != "doctor":
+        raise UnsoundError(text_of(context.obj))
 
 
 def main() -> None:
     """Entry point: shares the checkout's Dagster instance and local state with `dg` and `dagster`."""
     prepare_process()
     try:
-        _share_local_state()
-        app(prog_name="mlops-assets")
+        app(prog_name="mlops-assets", obj=_share_local_state())
+    except ModuleNotFoundError as error:
+        typer.secho(f"mlops-assets: {error.name} is not installed here: an image holds what its own service needs", fg="red", err=True)
+        sys.exit(2)
     except (LookupError, ValueError, OSError, UpstreamError) as error:
         typer.secho(f"mlops-assets: {error}", fg="red", err=True)
         sys.exit(2)
 
 
-def _share_local_state() -> None:
+def _share_local_state() -> list[Problem]:
+    """What is wrong with the settings."""
     load_dotenv(PROJECT_DIR / ".env", override=False)
     os.environ.setdefault("DAGSTER_HOME", str(PROJECT_DIR))
-    home = Settings().home
-    os.environ.update(MLOPS_HOME=str(home), MLOPS_DAGSTER_DIR=str(home / "dagster"))
+    settings, problems = read_settings()
+    os.environ.update(MLOPS_HOME=str(settings.home), MLOPS_DAGSTER_DIR=str(settings.home / "dagster"))
+    return problems

@@ -12,6 +12,7 @@ import typer
 
 from mlops_assets.cli.listening import require_free
 from mlops_assets.cli.sandbox import running_sandbox
+from mlops_assets.doctor import RUN_PARTS, require_sound
 from mlops_assets.settings import PROJECT_DIR, Settings
 
 ENV_FILE = PROJECT_DIR / ".env"
@@ -50,13 +51,17 @@ def dev(
     replay: Annotated[Path | None, typer.Option(help="Folder of real exports that the sandbox serves")] = None,
 ) -> None:
     """The Dagster UI with its daemon, and the sandbox beside it unless the upstream is live. Ends with Ctrl-C."""
+    require_sound(Settings(), RUN_PARTS, lasting_only=True)
     require_free(port, "make dev PORT=3001, or stop what runs there")
     import dagster as dg
 
     from mlops_assets.cli.dead_runs import end_dead_runs
+    from mlops_assets.definitions import defs
+    from mlops_assets.factories.pools import announce_pools
 
     with dg.DagsterInstance.get() as instance:
         end_dead_runs(instance)
+        announce_pools(instance, defs)
     # In the project folder dg would put .env over what this command sets.
     command = [_tool("dg"), "dev", "--workspace", str(PROJECT_DIR / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)]
     if upstream is Upstream.LIVE:
@@ -82,8 +87,20 @@ def mlflow(port: Annotated[int, typer.Option(help="Port of the MLflow UI on 127.
 
 
 def _foreground(command: list[str], environment: dict[str, str]) -> int:
+    """The command's exit code. Whoever tells this process to end tells the command, even while that is being started."""
+    process: subprocess.Popen[bytes] | None = None
+    is_told = False
+
+    def end(*_: object) -> None:
+        nonlocal is_told
+        is_told = True
+        if process is not None:
+            process.terminate()
+
+    signal.signal(signal.SIGTERM, end)
     process = subprocess.Popen(command, cwd=Settings().home, env={**os.environ, **environment})
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    if is_told:
+        process.terminate()
     while True:
         try:
             return process.wait()

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from mlops_assets.cli.jobs import MONITORING_JOB, execute
+from mlops_assets.doctor import RUN_PARTS, require_sound
 from mlops_assets.domain import ForecastDomain
 from mlops_assets.domains import DOMAINS
+from mlops_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -28,6 +29,7 @@ def hour(
     domain = DOMAINS.get(name)
     if not isinstance(domain, ForecastDomain):
         raise ValueError(f"there is no forecasting system {name!r}; there are: {', '.join(FORECASTING)}")
+    require_sound(Settings(), RUN_PARTS)
     console.print(f"[bold]{domain.title}[/bold]: loading the platform")
     burst = {"burst_minutes": burst_minutes, "burst_seconds": burst_seconds}
     succeeded = _hour(domain, {key: value for key, value in burst.items() if value is not None})
@@ -38,6 +40,7 @@ def _hour(domain: ForecastDomain, burst: dict[str, Any]) -> bool:
     import dagster as dg
 
     from mlops_assets.cli.dead_runs import end_dead_runs
+    from mlops_assets.cli.jobs import MONITORING_JOB, execute
     from mlops_assets.cli.outcome import is_broken, print_failure
     from mlops_assets.definitions import build_defs
     from mlops_assets.hours import hour_key
@@ -57,6 +60,7 @@ def _hour(domain: ForecastDomain, burst: dict[str, Any]) -> bool:
 
 
 def _forecast(domain: ForecastDomain, defs: "dg.Definitions", instance: "dg.DagsterInstance") -> "list[dg.ExecuteInProcessResult]":
+    from mlops_assets.cli.jobs import execute
     from mlops_assets.factories.due import due
     from mlops_assets.storage.resource import LakeResource
     from mlops_assets.storage.warehouse_resource import WarehouseResource

@@ -3,17 +3,19 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+if TYPE_CHECKING:
+    import dagster as dg
+
 POLL_SECONDS = 0.4
-STEP_ENDS = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_SKIPPED}
 
 
 @contextmanager
-def progress_of(instance: dg.DagsterInstance, run_id: str, title: str, steps: int, console: Console) -> Iterator[None]:
+def progress_of(instance: "dg.DagsterInstance", run_id: str, title: str, steps: int, console: Console) -> Iterator[None]:
     """Shows the steps that have ended and the latest message of the run while the block executes it."""
     columns = (
         SpinnerColumn(),
@@ -34,7 +36,7 @@ def progress_of(instance: dg.DagsterInstance, run_id: str, title: str, steps: in
             bar.update(task, description="")
 
 
-def _watch(instance: dg.DagsterInstance, run_id: str, bar: Progress, task: TaskID, done: threading.Event) -> None:
+def _watch(instance: "dg.DagsterInstance", run_id: str, bar: Progress, task: TaskID, done: threading.Event) -> None:
     cursor: str | None = None
     last_round = False
     while not last_round:
@@ -46,7 +48,7 @@ def _watch(instance: dg.DagsterInstance, run_id: str, bar: Progress, task: TaskI
             event = entry.dagster_event
             if event is None:
                 bar.update(task, description=entry.user_message.splitlines()[0][:80])
-            elif event.event_type is dg.DagsterEventType.STEP_START:
+            elif event.is_step_start:
                 bar.update(task, description=str(event.step_key).replace("__", "/"))
-            elif event.event_type in STEP_ENDS:
+            elif event.is_step_success or event.is_step_failure or event.is_step_skipped:
                 bar.advance(task)

@@ -12,11 +12,12 @@ import typer
 from rich.console import Console
 
 from mlops_assets.cli.dev import Upstream, UpstreamOption
-from mlops_assets.cli.jobs import MONITORING_JOB, execute
 from mlops_assets.cli.sandbox import running_sandbox
+from mlops_assets.doctor import RUN_PARTS, require_sound
 from mlops_assets.domain import Domain, ForecastDomain
 from mlops_assets.domains import DOMAINS
 from mlops_assets.hours import hour_key
+from mlops_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -39,6 +40,7 @@ def run(
     if name not in DOMAINS:
         raise ValueError(f"there is no system {name!r}; there are: {', '.join(DOMAINS)}")
     domain = DOMAINS[name]
+    require_sound(Settings(), RUN_PARTS)
     console.print(f"[bold]{domain.title}[/bold]: loading the platform")
     if replay and upstream is Upstream.LIVE:
         raise ValueError("--replay is served by the sandbox: it cannot go with --upstream live")
@@ -79,6 +81,7 @@ def _run(domain: Domain, partitions: list[str]) -> None:
     import dagster as dg
 
     from mlops_assets.cli.dead_runs import end_dead_runs
+    from mlops_assets.cli.jobs import MONITORING_JOB, execute
     from mlops_assets.definitions import build_defs
 
     defs = build_defs()

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from mlops_assets.cli.listening import is_loopback, require_free, url_of
+from mlops_assets.doctor import Part, require_sound
 from mlops_assets.settings import Settings
 
 GRACE_SECONDS = 10
@@ -23,6 +24,7 @@ def serve(
             f"without API keys everybody who reaches {host} could use the models: "
             "set MLOPS_API_KEYS (comma-separated), or listen on 127.0.0.1"
         )
+    require_sound(settings, [Part.SETTINGS, Part.API_KEYS, Part.MLFLOW], lasting_only=True)
     require_free(port, "mlops-assets serve --port 8001, or stop what runs there")
     import uvicorn
 

@@ -17,14 +17,14 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-# MLflow reads these once, at import: no telemetry, no pickles, nothing printed on a terminal. What is set already stays.
+# MLflow reads these at import: no telemetry, nothing printed on a terminal. What is set already stays, but nobody may allow pickles.
 os.environ.update(
     {
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         **os.environ,
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     }
 )
 
@@ -225,28 +225,39 @@ def resolve(client: MlflowClient, reference: str) -> ModelVersion:
 
 
 def load(model_uri: str) -> "PyFuncModel":
-    """The pyfunc model at `models:/name@alias`, `models:/name/3` or `models:/<model id>` of the process's default registry."""
+    """The pyfunc model at `models:/name@alias`, `models:/name/3` or `models:/<model id>` of the process's default registry.
+
+    That is MLflow's own way, which runs the Python that the version carries: for versions that this platform has registered. The platform
+    itself loads a version by the two functions below, which read data.
+    """
     model: PyFuncModel = pyfunc().load_model(model_uri)
     return model
 
 
 def load_served(model_uri: str) -> Any:
-    """What was logged, inside the pyfunc model at `model_uri`: a `ServedModel` or, of a system that forecasts, a `ForecastModel`."""
-    return load(model_uri).unwrap_python_model().served  # type: ignore[no-untyped-call]  # mlflow does not annotate it
+    """What was logged, with the estimator that was fitted: a `ServedModel` or, of a system that forecasts, a `ForecastModel`."""
+    from mlops_assets.ml.model_files import CLASSIFIER
+
+    return _from_files(model_uri, leave_out={CLASSIFIER})
 
 
 def load_for_serving(model_uri: str) -> Any:
-    """The same of `models:/name/3` (or as `load`), its estimator run by ONNX Runtime where that was attached when it was registered.
+    """The same, its estimator run by ONNX Runtime where that was attached when it was registered.
 
-    Then the estimator that was fitted is not read at all. MLflow's pyfunc never is.
+    Then the estimator that was fitted is not read at all.
     """
+    return _from_files(model_uri, leave_out=set())
+
+
+def _from_files(model_uri: str, leave_out: set[str]) -> Any:
+    """Reads the version's artifacts as data: nothing that it carries as code is run."""
     from mlops_assets.ml.model_files import from_model_files
 
     with _imports_of_mlflow():
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         store = get_artifact_repository(model_uri)
-    names = {Path(item.path).name for item in store.list_artifacts(ARTIFACTS)}
+    names = {Path(item.path).name for item in store.list_artifacts(ARTIFACTS)} - leave_out
     with TemporaryDirectory() as into:
 
         def content(name: str) -> bytes:

@@ -1,5 +1,7 @@
 """The root of the command line: what its help says, and how errors end."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,10 +33,16 @@ def test_commands_are_those_that_people_know() -> None:
         "dashboard",
         "init",
         "hour",
+        "code-server",
+        "doctor",
+        "lake",
+        "lake init",
         "models",
         "models list",
         "models trace",
         "models using",
+        "models promote",
+        "models rollback",
     }
 
 
@@ -49,6 +57,13 @@ def test_help_says_what_the_command_and_each_of_its_options_do(cli: Command, pat
     for parameter in COMMANDS[path].params:
         if not getattr(parameter, "hidden", False):
             assert parameter.help, parameter.name
+
+
+def test_the_command_line_loads_nothing_heavy_before_it_knows_the_command() -> None:
+    heavy = {"dagster", "mlflow", "pandas", "boto3", "duckdb"}
+    program = f"import sys, mlops_assets.cli.app; print(sorted({heavy} & set(sys.modules)))"
+
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout == "[]\n"
 
 
 def test_help_begins_with_what_the_tool_is(cli: Command) -> None:
@@ -71,11 +86,14 @@ def test_a_command_line_that_is_wrong_ends_with_2(cli: Command, arguments: tuple
     assert "Usage: mlops-assets" in ended.err
 
 
-def test_a_setting_that_cannot_work_is_one_message(cli: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", [("models", "list"), ("run",), ("sandbox",), ("code-server",)])
+def test_settings_that_cannot_work_are_one_message(cli: Command, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
     monkeypatch.setenv("SOCRATA_PAGE_ROWS", "many")
+    monkeypatch.setenv("FOREST_ATTEMPTS", "0")
 
-    ended = cli("models", "list")
+    ended = cli(*command)
 
     assert ended.code == 2
-    assert "mlops-assets: 1 validation error for Settings\nsocrata_page_rows" in ended.err
+    assert ended.err.startswith("mlops-assets: 2 problems\n  settings: SOCRATA_PAGE_ROWS: Input should be a valid integer")
+    assert "  settings: FOREST_ATTEMPTS: Input should be greater than or equal to 1\n    correct it in .env" in ended.err
     assert "Traceback" not in ended.err

@@ -1,5 +1,6 @@
 """Runs whose process was killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mlops_assets.cli.dead_runs import end_dead_runs
+from mlops_assets.cli.dead_runs import end_dead_runs, end_runs_of_server
 from mlops_assets.ml import registry
 
 PROGRAM = """
@@ -67,3 +68,33 @@ def test_a_killed_run_is_ended_in_dagster_and_in_mlflow_and_a_living_one_is_left
         assert list(statuses.values()) == [dg.DagsterRunStatus.STARTED]
         assert list(tracked.values()) == ["RUNNING"]
         assert end_dead_runs(instance) == []
+
+
+@dg.job
+def nothing() -> None:
+    """A job for runs that never execute."""
+
+
+def test_only_runs_that_this_machines_server_had_under_way_are_ended(home: Path) -> None:
+    status = dg.DagsterRunStatus
+    here = {"host": "127.0.0.1", "port": 4000}
+    runs = {
+        (status.STARTING, json.dumps(here)): status.FAILURE,
+        (status.STARTED, json.dumps({**here, "host": "localhost"})): status.FAILURE,
+        (status.CANCELING, json.dumps(here)): status.CANCELED,
+        (status.SUCCESS, json.dumps(here)): status.SUCCESS,
+        (status.NOT_STARTED, json.dumps(here)): status.NOT_STARTED,
+        (status.STARTED, json.dumps({**here, "port": 4001})): status.STARTED,
+        (status.STARTED, json.dumps({**here, "host": "192.0.2.1"})): status.STARTED,
+        (status.STARTED, json.dumps({**here, "host": "no-such-host.invalid"})): status.STARTED,
+        (status.STARTED, json.dumps({"host": "127.0.0.1", "socket": "socket"})): status.STARTED,
+        (status.STARTED, "{}"): status.STARTED,
+    }
+    with dg.DagsterInstance.get() as instance:
+        ids = {instance.create_run_for_job(nothing, status=was, tags={".dagster/grpc_info": tag}).run_id: (was, tag) for was, tag in runs}
+
+        ended = end_runs_of_server(instance, 4000)
+
+        assert {ids[run.run_id]: run.status for run in instance.get_runs()} == runs
+        assert len(ended) == 3
+        assert end_runs_of_server(instance, 4000) == []

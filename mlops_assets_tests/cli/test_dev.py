@@ -1,5 +1,8 @@
-"""`mlops-assets init`, and what `dev` and `mlflow` do before they start something."""
+"""`mlops-assets init`, what `dev` and `mlflow` do before they start something, and how they end."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,3 +99,39 @@ def test_dev_refuses_a_replay_folder_that_is_missing(cli: Command, tmp_path: Pat
     assert ended.code == 2
     assert "holds nothing to replay" in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_dev_refuses_what_cannot_heal_and_waits_for_what_can(cli: Command, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLOPS_LAKE_URL", "s3://lake")
+
+    ended = cli("dev")
+
+    assert ended.code == 2
+    assert ended.err.startswith("mlops-assets: 1 problem\n  settings: there is no setting MLOPS_LAKE_URL: did you mean MLOPS_LAKE_URI?")
+
+
+EARLY = """
+import os, signal, subprocess, sys
+from mlops_assets.cli import dev
+
+class Told(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        print(self.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)  # whoever tells it does not know whether the command is there already
+
+subprocess.Popen = Told
+sys.exit(dev._foreground([sys.executable, "-c", "import sys; sys.stdin.read()"], {}))
+"""
+
+
+def test_who_is_told_to_end_while_the_command_starts_leaves_no_command_behind(home: Path) -> None:
+    home.mkdir()
+    with subprocess.Popen([sys.executable, "-c", EARLY], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        code = process.wait()
+
+    assert code == -signal.SIGTERM % 256
+    assert not Path(f"/proc/{pid}").exists()
