@@ -12,10 +12,11 @@ OPTIONS = --upstream $(UPSTREAM) $(if $(REPLAY),--replay "$(REPLAY)") $(if $(PAR
 export DAGSTER_HOME ?= $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev mlflow serve dashboard test check format bench lock clean
+.PHONY: help setup run dev mlflow serve dashboard test test-services check audit images format bench lock tidy
+.PHONY: env up down restart install clean logs status backup restore
 
 help:  ## This list
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
 
 setup: .venv/.ready .env  ## Install everything into .venv, write .env
 
@@ -36,8 +37,47 @@ dashboard: PORT = 8501
 dashboard: setup  ## The analysts' dashboard on 127.0.0.1:8501 (PORT=); it asks the API that `make serve` runs
 	@$(VENV)/mlops-assets dashboard --port $(PORT)
 
-test: setup  ## All tests
-	@$(VENV)/python -m pytest
+# The deployment with docker-compose.yml; none of this needs .venv. COMPOSE="..." names another command than the one that is found.
+COMPOSE ?=
+SERVICE ?=
+STACK = @COMPOSE="$(COMPOSE)" SERVICE="$(SERVICE)" sh deploy/stack.sh
+
+env:  ## Deployment: write what .env lacks, with new passwords; lines that are there stay
+	@sh deploy/env.sh
+
+up:  ## Deployment: start every service, wait until all are healthy, print the addresses
+	$(STACK) up
+
+down:  ## Deployment: stop every service; data stay
+	$(STACK) down
+
+restart:  ## Deployment: start every service anew, with what .env says now (SERVICE=)
+	$(STACK) restart
+
+install:  ## Deployment: build the images anew, with new dependencies (SERVICE=)
+	$(STACK) install
+
+logs:  ## Deployment: the log as it is written (SERVICE=)
+	$(STACK) logs
+
+status:  ## Deployment: every service and its health
+	$(STACK) status
+
+clean:  ## Deployment: delete containers, networks and volumes, with all data in them; asks before (the virtual environment: tidy)
+	$(STACK) clean
+
+backup:  ## Deployment: copy databases and buckets into a new folder (TO=)
+	$(STACK) backup "$(TO)"
+
+restore:  ## Deployment: put a backup back in place of what there is; asks before (FROM=)
+	$(STACK) restore "$(FROM)"
+
+test: setup  ## All tests that need no server but their own
+	@$(VENV)/python -m pytest -m "not services"
+
+test-services: setup  ## Tests on real servers: Ceph's S3 gateway, PostgreSQL, MLflow; installs what is missing (as root, on Debian)
+	@bash .ci/install-services
+	@$(VENV)/python -m pytest -m services mlops_assets_tests/services
 
 check: setup  ## Everything that CI checks besides the tests
 	@$(VENV)/ruff check .
@@ -46,6 +86,12 @@ check: setup  ## Everything that CI checks besides the tests
 	@$(VENV)/lint-imports
 	@$(VENV)/dg check defs
 
+audit: setup  ## Known vulnerabilities, a bill of materials, secrets in the repository
+	@bash .ci/audit
+
+images:  ## Build the images with buildah, without an engine
+	@bash .ci/build-images
+
 format: setup  ## Format the code
 	@$(VENV)/ruff check --fix .
 	@$(VENV)/ruff format .
@@ -53,13 +99,16 @@ format: setup  ## Format the code
 bench: setup  ## Ratios measured in one run (DATA=folder of real exports)
 	@$(VENV)/python -m benchmarks $(if $(DATA),--data "$(DATA)")
 
+lock: COMPILE = $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: .venv/.uv  ## Resolve the requirement files anew
-	$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --all-extras --group dev --upgrade pyproject.toml --output-file requirements/dev.txt
-	$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --all-extras --constraint requirements/dev.txt pyproject.toml --output-file requirements/app.txt
+	$(COMPILE) --all-extras --group dev --upgrade pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) --all-extras --constraint requirements/dev.txt pyproject.toml --output-file requirements/app.txt
+	$(COMPILE) --extra cloud --constraint requirements/dev.txt pyproject.toml --output-file requirements/lineage.txt
+	for image in build serving dashboard; do \
+	  $(COMPILE) --group image-$$image --constraint requirements/dev.txt --output-file requirements/$$image.txt || exit 1; \
+	done
 
-clean:  ## Remove the virtual environment and caches; .mlops and .env stay
+tidy:  ## Remove the virtual environment and caches; .mlops and .env stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/.uv:
