@@ -1,30 +1,20 @@
 """`mlops-assets lake init` on a folder and on a real S3 server's protocol: what it prints, and how it ends."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+
+from mlops_assets_tests.storage.conftest import s3_environment, s3_server  # noqa: F401  # fixtures
 
 Command = Callable[..., Any]
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "AKIDOFTHETESTS",
-        "AWS_SECRET_ACCESS_KEY": "TheSecretNobodyMaySee",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    yield boto3.client("s3")
-    server.stop()
+def s3(s3_environment: str) -> Any:  # noqa: F811  # the fixture's name
+    return boto3.client("s3")
 
 
 def test_folder_is_made_and_keeps_everything(cli: Command, home: Path) -> None:

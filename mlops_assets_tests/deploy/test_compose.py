@@ -23,8 +23,10 @@ COMPOSE = PROJECT / "docker-compose.yml"
 TEMPLATE = PROJECT / "deploy/compose.env"
 SCRIPTS = Path(sys.executable).parent
 VARIABLE = re.compile(r"\$\{(\w+)(:[?-])?([^}]*)\}")
-ONE_SHOTS = {"volume-owner", "lake-init", "rclone"}
+ONE_SHOTS = {"volume-owner", "lake-init"}
 """They do their work and end, so they have no health and are not started again."""
+TOOLS = {"rclone"}
+"""Nor has what a command starts, with arguments of its own; `up` never does."""
 OUTSIDE = {"postgresql", "s3", "code-server", "grafana", "proxy"}
 """What publishes a port, or asks other machines: the code server the upstreams, Grafana its contact points."""
 OWN_SECRETS_ELSEWHERE = {"SOCRATA_APP_TOKEN", "MLOPS_ALERT_WEBHOOK_URL"}
@@ -129,7 +131,7 @@ def test_podman_compose_reads_it_with_what_make_env_writes(checkout: Path) -> No
             "podman, without which podman-compose does nothing, is not here (Debian: apt-get install --no-install-recommends podman)"
         )
     _make(checkout, "env")
-    environment = {**os.environ, "COMPOSE_PROFILES": "storage,lineage,serving,monitoring,sandbox"}
+    environment = {**os.environ, "COMPOSE_PROFILES": "storage,lineage,serving,monitoring,sandbox,tools"}
 
     done = subprocess.run(
         [str(SCRIPTS / "podman-compose"), "config"], cwd=checkout, env=environment, capture_output=True, text=True, check=False
@@ -213,8 +215,8 @@ def test_every_service_is_confined(name: str) -> None:
     assert not service.get("privileged")
     assert {"mem_limit", "cpus", "pids_limit", "logging", "tmpfs"} <= set(service)
     assert service["logging"]["options"].keys() == {"max-size", "max-file"}
-    assert service["restart"] == ("no" if name in ONE_SHOTS else "unless-stopped")
-    assert ("healthcheck" in service) == (name not in ONE_SHOTS)
+    assert service["restart"] == ("no" if name in ONE_SHOTS | TOOLS else "unless-stopped")
+    assert ("healthcheck" in service) == (name not in ONE_SHOTS | TOOLS)
     assert service["profiles"]
     assert not any("docker.sock" in str(volume) for volume in service.get("volumes", []))
     if "network_mode" in service:

@@ -16,7 +16,6 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
-from moto.server import ThreadedMotoServer
 
 from mlops_assets.definitions import default_resources, defs
 from mlops_assets.factories.automation import RETRIED, RETRIED_CRASH
@@ -24,6 +23,7 @@ from mlops_assets.factories.keys import TRAINING
 from mlops_assets.factories.pools import announce_pools, pools_of
 from mlops_assets.settings import PROJECT_DIR
 from mlops_assets.storage.buckets.plan import COMPUTE_LOGS
+from mlops_assets_tests.storage.conftest import s3_environment, s3_server  # noqa: F401  # fixtures
 
 DEPLOYMENT = PROJECT_DIR / "deploy" / "dagster"
 OWN = ("storage", "compute_logs")
@@ -48,20 +48,9 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dagste
 
 
 @pytest.fixture
-def logs_bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "AKIDOFTHETESTS",
-        "AWS_SECRET_ACCESS_KEY": "TheSecretNobodyMaySee",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
+def logs_bucket(s3_environment: str) -> str:  # noqa: F811  # the fixture's name
     boto3.client("s3").create_bucket(Bucket="logs")
-    yield "logs"
-    server.stop()
+    return "logs"
 
 
 def test_what_both_say_is_the_same() -> None:
