@@ -106,3 +106,11 @@ def test_commit_outside_a_checkout_is_unknown(tmp_path: Path, monkeypatch: pytes
     git_commit.cache_clear()
     monkeypatch.setenv("PATH", "")
     assert git_commit() == "unknown"
+
+
+def test_commit_in_an_image_is_the_one_that_it_was_built_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_version, "PROJECT_DIR", tmp_path)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("MLOPS_GIT_COMMIT", "c0ffee")
+
+    assert git_commit() == "c0ffee"

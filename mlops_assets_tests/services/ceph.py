@@ -16,8 +16,8 @@ from mlops_assets_tests.services.processes import PATIENCE, Process, accepts, fr
 
 PROGRAMS = ("ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin")
 MARK = "mark"
-LIFECYCLE_DAY = 2
-"""Seconds that the gateway takes for a day of a lifecycle rule."""
+LIFECYCLE_DAY = 5
+"""Seconds that the gateway takes for a day of a lifecycle rule. A rule takes it half a second, and after a day it begins with the first."""
 CONFIGURATION = """\
 [global]
 fsid = {fsid}

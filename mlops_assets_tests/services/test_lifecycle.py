@@ -6,16 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from mlops_assets.settings import Settings
+from mlops_assets.storage.buckets import prepare
 from mlops_assets.storage.lake import Lake
-from mlops_assets_tests.services.ceph import CephGateway
+from mlops_assets_tests.services.ceph import LIFECYCLE_DAY, CephGateway
 from mlops_assets_tests.services.command import Command
 from mlops_assets_tests.services.processes import PATIENCE
 
 pytestmark = pytest.mark.services
 
+DAYS = 3
+"""The least that the platform lets expire."""
+
 FORGOTTEN = ("chicago_crime/split_train/2017-12.parquet", "chicago_crime/scaled_train/2017-12.parquet")
 PASSING = ("chicago_crime/split_train", "chicago_crime/encoded_test", "chicago_crime/scaled_train", "donostia_parking/series")
 STAYING = (
+    "chicago_crime/split_train_too",
     *(f"chicago_crime/{stage}" for stage in ("raw_crimes", "enriched", "enricher", "model", "evaluation", "registered_model", "champion")),
     "forest_cover/landed",
 )
@@ -40,19 +46,30 @@ def test_old_objects_of_a_rule_are_forgotten_and_no_others(ceph: CephGateway, bu
             lake.read(key)
 
 
-def test_bucket_that_the_platform_sets_up_forgets_intermediate_stages_only(ceph: CephGateway, tmp_path: Path) -> None:
+def test_bucket_that_the_platform_sets_up_forgets_intermediate_stages_only(ceph: CephGateway, s3_environment: str, tmp_path: Path) -> None:
     bucket = f"bucket-{uuid.uuid4().hex}"
-    settings = {"MLOPS_LAKE_URI": f"s3://{bucket}/assets", "MLOPS_LAKE_RETENTION_DAYS": "1", **ceph.environment}
-    command = Command(tmp_path, "lake", "init", environment=settings)
+    lake_uri = f"s3://{bucket}/assets"
+    command = Command(tmp_path, "lake", "init", environment={"MLOPS_LAKE_URI": lake_uri, **ceph.environment})
     assert command.wait() == 0, command.output
+    expiring = _expiring(ceph, bucket)
+    assert {f"assets/{stage}/" for stage in PASSING} <= expiring
     kept = {f"assets/{key}/2017-12.parquet" for key in STAYING}
-    intermediate = {f"assets/{key}/2017-12.parquet" for key in PASSING}
+    assert not [key for key in kept if key.startswith(tuple(expiring))]
+    intermediate = {f"assets/{key}/2017-12.parquet" for key in PASSING[:2]}
     for key in kept | intermediate:
         ceph.client().put_object(Bucket=bucket, Key=key, Body=b"content")
+    time.sleep(DAYS * LIFECYCLE_DAY)
+
+    # Of two stages only: in a day of seconds the gateway does not get through the rules of all.
+    prepare(Settings(_env_file=None, mlops_lake_uri=lake_uri, mlops_lake_retention_days=DAYS), PASSING[:2])
 
     until_forgotten(ceph, bucket, intermediate)
-
     assert set(ceph.objects(bucket)) == kept
+
+
+def _expiring(ceph: CephGateway, bucket: str) -> set[str]:
+    rules = ceph.client().get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    return {rule["Filter"]["Prefix"] for rule in rules if "Days" in rule.get("Expiration", {})}
 
 
 def until_forgotten(ceph: CephGateway, bucket: str, keys: set[str]) -> None:
