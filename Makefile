@@ -20,7 +20,7 @@ help:  ## This list
 
 setup: .venv/.ready .env  ## Install everything into .venv, write .env
 
-run: setup  ## From raw rows to the champion (DOMAIN=chicago_crime|forest_cover, UPSTREAM=sandbox|live, PARTITION=, REPLAY=folder)
+run: setup  ## From raw rows to the champion (DOMAIN=chicago_crime|forest_cover|donostia_parking, UPSTREAM=sandbox|live, PARTITION=, REPLAY=folder)
 	@$(VENV)/mlops-assets run $(DOMAIN) $(OPTIONS) $(if $(WHOLE_BATCHES),--whole-batches)
 
 dev: setup  ## The Dagster UI with its daemon on 127.0.0.1:3000 (PORT=), the sandbox beside it

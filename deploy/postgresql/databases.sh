@@ -2,8 +2,9 @@
 # Makes the three databases and the four roles, each role with the password of its environment variable. The image runs it on an empty
 # volume; run again, it sets the passwords anew and changes nothing else.
 set -eu
+: "${POSTGRES_USER:?}" "${POSTGRES_PASSWORD:?}" "${DAGSTER_PASSWORD:?}" "${WAREHOUSE_PASSWORD:?}" "${MLFLOW_PASSWORD:?}" "${GRAFANA_PASSWORD:?}"
 
-psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres <<'SQL'
+psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<'SQL'
 \getenv superuser POSTGRES_USER
 \getenv superuser_password POSTGRES_PASSWORD
 \getenv dagster_password DAGSTER_PASSWORD

@@ -32,7 +32,8 @@ def list_versions() -> None:
     versions = [(domain, item) for domain in DOMAINS.values() for item in registry.versions(client, domain.model_name)]
     for domain, item in versions:
         found = registry.trace(client, f"{item.name}/{item.version}")
-        typer.echo(f"{_line(found)}  {_gate_metric(domain.gates, found)}")
+        since = item.tags.get(registry.WITHDRAWN)
+        typer.echo(f"{_line(found)}  {_gate_metric(domain.gates, found)}{f'  withdrawn {since}' if since else ''}")
     if not versions:
         typer.echo("no model is registered yet; `mlops-assets run` makes one", err=True)
 
@@ -61,6 +62,8 @@ def trace(
         "libraries": ", ".join(f"{library} {version}" for library, version in source.library_versions.items()),
         "metrics": ", ".join(f"{metric} {value:.4f}" for metric, value in source.metrics.items()),
     }
+    if since := registry.withdrawn(client, found.name, found.version):
+        facts["withdrawn"] = since
     for name, fact in facts.items():
         typer.echo(f"  {name}: {fact}")
     typer.echo("upstream partitions (asset, partition, data version):")

@@ -178,15 +178,28 @@ def roll_back(client: MlflowClient, name: str, reason: str, now: datetime) -> tu
     LookupError if there is no champion or none before it, ValueError if that cannot be loaded; then nothing is changed.
     """
     present = resolve(client, f"{name}@{CHAMPION}")
-    if BEFORE not in present.tags:
+    before = _before(client, present)
+    if before is None:
         raise LookupError(
             f"{name} version {present.version} took nobody's place: name the version to promote; {_what_there_is(client, name)}"
         )
-    before = resolve(client, f"{name}/{present.tags[BEFORE]}")
     _require_loadable(before)
     client.set_model_version_tag(name, str(present.version), WITHDRAWN, f"{now:%Y-%m-%d %H:%M} UTC: {reason}")
     set_alias(client, name, CHAMPION, before.version)
     return present, before
+
+
+def _before(client: MlflowClient, version: ModelVersion) -> ModelVersion | None:
+    """The latest champion before this one that nobody has withdrawn; None if there is none."""
+    known = {str(item.version): item for item in versions(client, version.name)}
+    seen, number = {str(version.version)}, version.tags.get(BEFORE)
+    while number in known and number not in seen:
+        found = known[number]
+        if WITHDRAWN not in found.tags:
+            return found
+        seen.add(number)
+        number = found.tags.get(BEFORE)
+    return None
 
 
 def _require_loadable(version: ModelVersion) -> None:

@@ -139,9 +139,23 @@ def test_rollback_gives_the_alias_back_and_no_run_promotes_the_withdrawn_version
     assert "counts of a closed car park" in verdict.decision.reason
     with pytest.raises(ValueError, match="version 2 was withdrawn by hand"):
         registry.promote(two_methods, name, 2)
+    assert "withdrawn " in cli("models", "list").out.splitlines()[1]
+    assert "  withdrawn: " in cli("models", "trace", "donostia_parking/2").out
     again = cli("models", "rollback", "donostia_parking", "--because", "once more")
     assert again.code == 2
     assert "version 1 took nobody's place" in again.err
+
+
+def test_rollback_never_ends_at_a_withdrawn_version(cli: Command, two_methods: MlflowClient) -> None:
+    cli("models", "promote", "donostia_parking/1")
+    assert cli("models", "rollback", "donostia_parking", "--because", "worse").code == 0
+    assert registry.resolve(two_methods, DONOSTIA_PARKING.model_name).version == 2
+
+    ended = cli("models", "rollback", "donostia_parking", "--because", "worse still")
+
+    assert ended.code == 2
+    assert "took nobody's place" in ended.err
+    assert registry.resolve(two_methods, DONOSTIA_PARKING.model_name).version == 2
 
 
 def test_promote_by_hand_takes_a_withdrawn_version_back_in(cli: Command, two_methods: MlflowClient) -> None:
