@@ -15,6 +15,11 @@ is_secret() {
   grep -q "^$1=<secret>\$" "$template"
 }
 
+if [ -e "$env_file" ] && [ ! -f "$env_file" ]; then
+  echo "$env_file is not a file" >&2
+  exit 1
+fi
+
 has() {
   [ -f "$env_file" ] && grep -q "^$1=" "$env_file"
 }
@@ -75,8 +80,18 @@ check() {
     exit 1
   fi
   problems=
+  if grep -q "$(printf '\r')" "$env_file"; then
+    problems="
+  its lines end as on Windows (CR LF): convert it, with dos2unix for one"
+  fi
   for name in $(names); do
     value=$(value_of "$name" "$env_file")
+    case $value in
+      *' #'*)
+        problems="$problems
+  $name has a comment behind its value: put it on a line of its own"
+        ;;
+    esac
     if [ -z "$value" ]; then
       problems="$problems
   $name is missing"

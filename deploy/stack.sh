@@ -44,7 +44,7 @@ prepare() {
 # A registered model names the commit of the image that made it. COMPOSE is more than one word, and so not quoted.
 compose() {
   DEPLOY_REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown) \
-    COMPOSE_PROFILES=${profiles:-$(value_of COMPOSE_PROFILES)} $COMPOSE "$@"
+    COMPOSE_PROJECT_NAME=$(value_of COMPOSE_PROJECT_NAME) COMPOSE_PROFILES=${profiles:-$(value_of COMPOSE_PROFILES)} $COMPOSE "$@"
 }
 
 start() {
@@ -142,8 +142,11 @@ case $action in
     compose ps
     ;;
   backup | restore)
-    prepare
-    COMPOSE_PROFILES=$(value_of COMPOSE_PROFILES) COMPOSE=$COMPOSE sh "deploy/backup/$action.sh" "${2:-}"
+    [ -n "${2:-}" ] || fail "Say which folder: make $action $([ "$action" = backup ] && echo TO || echo FROM)=/backups/2026-01-31"
+    [ "${BACKUP_TOOLS:-}" = host ] || prepare
+    paths="$(value_of DEPLOY_LAKE_URI) s3://$(value_of DEPLOY_COMPUTE_LOGS_BUCKET)/compute_logs $(value_of DEPLOY_MLFLOW_ARTIFACTS)"
+    COMPOSE_PROFILES=$(value_of COMPOSE_PROFILES) COMPOSE=${COMPOSE:-} \
+      BACKUP_PATHS=${BACKUP_PATHS:-$(echo "$paths" | sed 's|s3://||g')} sh "deploy/backup/$action.sh" "$2"
     ;;
   *)
     echo "usage: stack.sh up|down|restart|install|clean|logs|status|backup|restore" >&2

@@ -1,24 +1,26 @@
 #!/bin/sh
 # Puts a backup back: `restore.sh FOLDER [--yes]`. Databases and buckets become what they were then; what came later is gone.
 #
-# Everything that writes is stopped first and started at the end. If it is cut off, run it again.
+# In the deployment everything that writes is stopped first and started at the end; with BACKUP_TOOLS=host that is yours to do. Nothing is
+# changed unless the backup is whole. If it is cut off, run it again.
 set -eu
+# shellcheck source=deploy/backup/tools.sh
 . "$(dirname "$0")/tools.sh"
 
 [ -n "${1:-}" ] || fail "say where from: restore.sh FOLDER (make restore FROM=folder)"
-[ -f "$1/$COMPLETE" ] || fail "$1 holds no complete backup"
-folder=$(cd "$1" && pwd)
+[ -f "$1/complete" ] || fail "$1 holds no complete backup"
+folder=$(cd -- "$1" && pwd)
+contents 2>/dev/null | cmp -s - "$folder/contents" ||
+  fail "$folder is not what was backed up: a dump or objects of $BACKUP_DATABASES, $BACKUP_PATHS are missing or different (compare $folder/contents)"
 for database in $BACKUP_DATABASES; do
-  [ -s "$folder/$database.dump" ] || fail "$folder has no database $database"
-done
-for bucket in $BACKUP_BUCKETS; do
-  [ -d "$folder/$bucket" ] || fail "$folder has no bucket $bucket"
+  postgresql pg_restore --list <"$folder/$database.dump" | grep -q "dbname: $database\$" || fail "$database.dump is no dump of the database $database"
 done
 
 if [ "${2:-}" != --yes ]; then
-  echo "The backup of $(head -n 1 "$folder/$COMPLETE") replaces the databases $BACKUP_DATABASES and the buckets $BACKUP_BUCKETS."
+  echo "The backup of $(cat "$folder/complete") replaces the databases $BACKUP_DATABASES and the objects below $BACKUP_PATHS."
   printf 'What is in them now is lost. Type yes to go on: '
-  read -r answer
+  answer=
+  read -r answer || true
   [ "$answer" = yes ] || fail "nothing is changed"
 fi
 
@@ -26,9 +28,9 @@ if [ "$BACKUP_TOOLS" != host ]; then
   # shellcheck disable=SC2046  # names without spaces
   $COMPOSE stop $($COMPOSE config --services | grep -vxE 'postgresql|s3')
 fi
-for bucket in $BACKUP_BUCKETS; do
-  echo "bucket $bucket"
-  objects sync --checksum "$(store)/$bucket" "s3:$bucket"
+for path in $BACKUP_PATHS; do
+  echo "objects $path"
+  objects sync --checksum "$(store)/$path" "s3:$path"
 done
 for database in $BACKUP_DATABASES; do
   echo "database $database"

@@ -379,6 +379,22 @@ def test_make_up_refuses_without_settings_and_without_an_engine(checkout: Path, 
     assert " up " not in (engine() / "calls").read_text()
 
 
+@pytest.mark.parametrize(
+    ("line", "told"), [("storage\r", "CR LF"), ("storage # for now", "COMPOSE_PROFILES has a comment behind its value")]
+)
+def test_make_up_refuses_what_would_be_read_otherwise_than_it_looks(
+    checkout: Path, engine: Callable[..., Path], line: str, told: str
+) -> None:
+    _make(checkout, "env")
+    text = (checkout / ".env").read_text()
+    (checkout / ".env").write_text(re.sub(r"COMPOSE_PROFILES=.*", f"COMPOSE_PROFILES={line}", text), newline="")
+
+    done = _make(checkout, "up", path=engine())
+
+    assert done.returncode != 0
+    assert told in done.stderr
+
+
 def test_make_up_waits_and_prints_addresses_and_no_secret(checkout: Path, engine: Callable[..., Path]) -> None:
     _make(checkout, "env")
     done = _make(checkout, "up", path=engine())

@@ -48,7 +48,7 @@ def script(ceph: CephGateway, postgresql: PostgresqlServer, stores: dict[str, st
         **postgresql.environment,
         "BACKUP_TOOLS": "host",
         "BACKUP_DATABASES": " ".join(stores[name].rpartition("/")[2] for name in ("warehouse", "mlflow")),
-        "BACKUP_BUCKETS": f"{stores['lake_bucket']} {stores['mlflow_bucket']}",
+        "BACKUP_PATHS": f"{stores['lake_bucket']}/assets {stores['mlflow_bucket']}/artifacts",
         "RCLONE_CONFIG_S3_TYPE": "s3",
         "RCLONE_CONFIG_S3_PROVIDER": "Other",
         "RCLONE_CONFIG_S3_ENDPOINT": ceph.url,
@@ -132,6 +132,28 @@ def test_a_backup_that_was_cut_off_is_not_restored(script: Script, tmp_path: Pat
 
     assert refused.returncode == 2
     assert "holds no complete backup" in refused.stderr
+
+
+@pytest.mark.parametrize("harm", ["objects lost", "dump cut off", "dump of another database"])
+def test_a_backup_that_was_changed_since_is_refused_before_anything_is_replaced(
+    harm: str, s3_environment: str, stores: dict[str, str], script: Script, tmp_path: Path
+) -> None:
+    lake = Lake(f"s3://{stores['lake_bucket']}/assets")
+    lake.write("crime/raw/2017-01.parquet", b"as it is")
+    assert script("backup.sh", str(tmp_path)).returncode == 0
+    dumps = [tmp_path / f"{stores[name].rpartition('/')[2]}.dump" for name in ("warehouse", "mlflow")]
+    if harm == "objects lost":
+        (tmp_path / stores["lake_bucket"] / "assets/crime/raw/2017-01.parquet").unlink()
+    elif harm == "dump cut off":
+        dumps[0].write_bytes(dumps[0].read_bytes()[:-1])
+    else:
+        dumps[0].write_bytes(dumps[1].read_bytes())
+
+    refused = script("restore.sh", str(tmp_path), "--yes")
+
+    assert refused.returncode == 2
+    assert "is not what was backed up" in refused.stderr
+    assert lake.read("crime/raw/2017-01.parquet") == b"as it is"
 
 
 def test_a_backup_never_overwrites_another_one(script: Script, tmp_path: Path) -> None:
