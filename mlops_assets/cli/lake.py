@@ -1,10 +1,13 @@
 """`mlops-assets lake`: the buckets that a deployment stores in."""
 
+import os
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlops_assets.doctor import Part, require_sound
+from mlops_assets.doctor.secrets import Censor
 from mlops_assets.settings import Settings
 from mlops_assets.storage.buckets import Change, Outcome, prepare
 
@@ -27,13 +30,16 @@ def init(
     location: Annotated[str, typer.Option(help="Where new buckets of Google Cloud Storage are made, such as EU")] = "",
 ) -> None:
     """Make the buckets there are to be, shut them to the public, and let intermediate stages expire. Doing it again changes nothing."""
+    settings = Settings()
+    require_sound(settings, [Part.SETTINGS])
     from mlops_assets.definitions import defs
 
-    changes = prepare(Settings(), intermediate_assets(defs), location=location, dry_run=dry_run)
+    censor = Censor(settings, os.environ)
+    changes = prepare(settings, intermediate_assets(defs), location=location, dry_run=dry_run)
     for place, parts in groupby(changes, key=lambda change: change.place):
-        typer.echo(place)
+        typer.echo(censor.text(place))
         for change in parts:
-            typer.echo(f"  {_line(change, dry_run)}")
+            typer.echo(censor.text(f"  {_line(change, dry_run)}"))
     raise typer.Exit(1 if any(change.outcome is Outcome.FAILED for change in changes) else 0)
 
 

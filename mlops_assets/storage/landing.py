@@ -61,8 +61,8 @@ class Landing:
         return [answer for answer in found if answer is not None]
 
     def read(self, answer: Landed) -> bytes:
-        """The exact bytes that the upstream sent."""
-        return self._lake.read(answer.key)
+        """The exact bytes that the upstream sent. ValueError if the object has others."""
+        return self._read(answer.key)
 
     def by_partition(self) -> dict[str, list[Landed]]:
         """Partition -> its accepted answers, for every partition that has any."""
@@ -71,8 +71,16 @@ class Landing:
 
     def _write(self, folder: str, received_at: datetime, body: bytes, mark: str) -> str:
         key = f"{folder}/{received_at.astimezone(UTC).strftime(TIME_FORMAT)}{f'-{mark}' if mark else ''}{_ending(body)}"
-        self._lake.create(key, body)  # where it is there already, it holds the same: the name says what
+        if not self._lake.create(key, body):
+            self._read(key)  # its name says that it is the same
         return key
+
+    def _read(self, key: str) -> bytes:
+        body = self._lake.read(key)
+        if not key.endswith(_ending(body)):
+            place = self._lake.location(key)
+            raise ValueError(f"{place} was changed after it was received: restore it from the backup, or delete it")
+        return body
 
 
 def distinct(answers: Sequence[Landed]) -> list[Landed]:

@@ -36,11 +36,12 @@ def test_buckets_of_every_system_are_prepared_once(cli: Command, s3: Any, monkey
     assert "would be made    bucket" in tried.out
     assert first.out.startswith("s3://lake\n  made         bucket\n")
     for rule in ("chicago_crime/balanced", "forest_cover/split_test", "donostia_parking/series"):
-        assert f"rule mlops-assets/{rule}: assets/{rule}/ expires after 60 days" in first.out
+        assert f"rule mlops-assets/assets/{rule}: assets/{rule}/ expires after 60 days" in first.out
     assert {line.split()[0] for line in second.out.splitlines()} == {"s3://lake", "unchanged"}
-    prefixes = {rule["Filter"]["Prefix"] for rule in s3.get_bucket_lifecycle_configuration(Bucket="lake")["Rules"]}
+    rules = s3.get_bucket_lifecycle_configuration(Bucket="lake")["Rules"]
+    prefixes = {rule["Filter"]["Prefix"] for rule in rules if "Expiration" in rule}
     kept = ("raw_", "rejected_", "enriche", "model", "registered_model", "champion", "evaluation", "answers", "readings")
-    assert [prefix for prefix in prefixes if prefix and prefix.split("/")[2].startswith(kept)] == []
+    assert [prefix for prefix in prefixes if prefix.split("/")[2].startswith(kept)] == []
 
 
 def test_what_fails_is_said_and_ends_the_command_with_1(cli: Command, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,10 +55,34 @@ def test_what_fails_is_said_and_ends_the_command_with_1(cli: Command, s3: Any, m
     assert "TheSecretNobodyMaySee" not in ended.out + ended.err
 
 
-def test_store_that_has_no_buckets_of_ours_is_refused(cli: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_checked_first(cli: Command, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLOPS_LAKE_URI", "abfs://lake/assets")
+    monkeypatch.setenv("MLOPS_COMPUTE_LOGS_BUCKET", "s3://logs")
 
     ended = cli("lake", "init")
 
     assert ended.code == 2
-    assert "buckets are made in s3:// and gs:// only" in ended.err
+    assert "2 problems" in ended.err
+    assert "MLOPS_LAKE_URI: begins with none of s3://, gs://, file://" in ended.err
+    assert "MLOPS_COMPUTE_LOGS_BUCKET: is an address" in ended.err
+
+
+def test_settings_that_would_let_models_expire_touch_no_bucket(cli: Command, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLOPS_LAKE_URI", "s3://foreign/assets")
+    monkeypatch.setenv("MLFLOW_ARTIFACTS_DESTINATION", "s3://foreign/assets/forest_cover/split_train")
+
+    ended = cli("lake", "init")
+
+    assert ended.code == 2
+    assert "MLOPS_LAKE_URI lets s3://foreign/assets/forest_cover/split_train/ expire, and MLFLOW_ARTIFACTS_DESTINATION" in ended.err
+    assert "foreign" not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+
+
+def test_secret_of_an_address_is_not_printed(cli: Command, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLOPS_LAKE_URI", "s3://lake/assets")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://someone:TheSecretOfAnAddress@127.0.0.1:9")
+
+    ended = cli("lake", "init")
+
+    assert (ended.code, "someone:***@127.0.0.1:9" in ended.out) == (1, True)
+    assert "TheSecretOfAnAddress" not in ended.out + ended.err

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from mlops_assets.storage.lake import Lake
 from mlops_assets.storage.landing import Landing, distinct
 
@@ -44,3 +46,14 @@ def test_answer_that_is_kept_is_not_written_again(tmp_path: Path) -> None:
 
     after = (tmp_path / answer.key).stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_answer_that_was_changed_is_named_and_not_used(tmp_path: Path) -> None:
+    landing = Landing(Lake(str(tmp_path)), "feed/answers", "feed/blocked")
+    answer = landing.accept("a", NOON, b"one", mark="x")
+    (tmp_path / answer.key).write_bytes(b"two")
+
+    for use in (lambda: landing.read(answer), lambda: landing.accept("a", NOON, b"one", mark="x")):
+        with pytest.raises(ValueError, match=f"{answer.key} was changed after it was received: restore it from the backup, or delete it"):
+            use()
+    assert (tmp_path / answer.key).read_bytes() == b"two"

@@ -1,18 +1,22 @@
 """Buckets of Google Cloud Storage, by its own client with the credentials that this process has.
 
-Its rules have no ids: which ones are ours says a label of the bucket. Rules, label and public access are set in one request.
+Its rules have no ids: which ones are ours say labels of the bucket, one for each lake, artifacts and logs in it, so that lakes of one
+bucket leave each other's rules alone. Rules, labels and public access are set in one request.
 """
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from mlops_assets.storage.buckets.change import Change, Outcome
-from mlops_assets.storage.buckets.plan import INCOMPLETE_DAYS, Bucket
+from mlops_assets.storage.buckets.plan import ARTIFACTS, INCOMPLETE_DAYS, LAKE, LOGS, Area, Bucket
 
-LABEL = "mlops-assets-rules"
-"""Digests of the rules that are ours, joined by `_`."""
+LABEL = "mlops-assets-"
+"""How a label's name begins; its value is the digests of an area's rules, joined by `_`."""
+AREAS = {LAKE: "lake", ARTIFACTS: "artifacts", LOGS: "logs"}
 ENFORCED = "enforced"
+ABORT = "AbortIncompleteMultipartUpload"
 DEADLINE_SECONDS = 30.0
 """For a question with all its repetitions; the client's own patience is two minutes."""
 
@@ -54,14 +58,16 @@ class _Preparation:
 
     def _set(self, found: Any) -> list[Change]:
         stored, labels = [dict(rule) for rule in found.lifecycle_rules], dict(found.labels)
-        known = set(labels.get(LABEL, "").split("_"))
+        wanted = {_digest(rule): rule for area in self._bucket.areas for rule in _rules(area)}
+        own = {_label(area): "_".join(map(_digest, _rules(area))) for area in self._bucket.areas}
+        elsewhere = _digests(value for name, value in labels.items() if name.startswith(LABEL) and name not in own)
+        known = _digests(labels.get(name, "") for name in own) | (elsewhere & wanted.keys())
         before = {_digest(rule): rule for rule in stored if _digest(rule) in known}
-        wanted = {_digest(rule): rule for rule in _rules(self._bucket)}
         others = [rule for rule in stored if _digest(rule) not in known]
         is_open = found.iam_configuration.public_access_prevention != ENFORCED
-        if is_open or before.keys() != wanted.keys():
+        if is_open or before.keys() != wanted.keys() or not own.items() <= labels.items():
             found.lifecycle_rules = [*others, *wanted.values()]
-            found.labels = {**labels, LABEL: "_".join(wanted)}
+            found.labels = {**labels, **own}
             found.iam_configuration.public_access_prevention = ENFORCED
             if not self._dry_run:
                 # Not over what somebody else has set since it was read.
@@ -70,33 +76,48 @@ class _Preparation:
             self._change("public access", Outcome.CHANGED if is_open else Outcome.UNCHANGED, "prevented"),
             *(self._change("rule", Outcome.UNCHANGED if name in before else Outcome.MADE, _words(rule)) for name, rule in wanted.items()),
             *(self._change("rule", Outcome.REMOVED, _words(rule)) for name, rule in before.items() if name not in wanted),
-            *(self._change("rule", Outcome.LEFT, f"not ours: {json.dumps(rule)}") for rule in others),
+            *(self._change("rule", Outcome.LEFT, f"{_whose(rule, elsewhere)}: {json.dumps(rule)}") for rule in others),
         ]
 
     def _change(self, part: str, outcome: Outcome, detail: str = "") -> Change:
         return Change(self._bucket.address, part, outcome, detail)
 
 
-def _rules(bucket: Bucket) -> list[Rule]:
+def _rules(area: Area) -> list[Rule]:
     """An age counts from when an object was written, so older versions of one go as well, where somebody has turned versioning on."""
     expiring: dict[int, list[str]] = {}
-    for expiry in bucket.expiries:
+    for expiry in area.expiries:
         expiring.setdefault(expiry.days, []).append(expiry.prefix)
+    under = {"matchesPrefix": [area.prefix]} if area.prefix else {}
     return [
         *({"action": {"type": "Delete"}, "condition": {"age": days, "matchesPrefix": prefixes}} for days, prefixes in expiring.items()),
-        {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": INCOMPLETE_DAYS}},
+        {"action": {"type": ABORT}, "condition": {"age": INCOMPLETE_DAYS, **under}},
     ]
+
+
+def _label(area: Area) -> str:
+    """A label's name takes no slash."""
+    return f"{LABEL}{AREAS[area.setting]}-{hashlib.blake2b(area.prefix.encode(), digest_size=8).hexdigest()}"
 
 
 def _digest(rule: Rule) -> str:
     return hashlib.blake2b(json.dumps(rule, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
+def _digests(values: Iterable[str]) -> set[str]:
+    return {digest for value in values for digest in value.split("_")}
+
+
+def _whose(rule: Rule, elsewhere: set[str]) -> str:
+    return "another deployment's" if _digest(rule) in elsewhere else "not ours"
+
+
 def _words(rule: Rule) -> str:
     condition = rule["condition"]
-    if "matchesPrefix" in condition:
-        return f"expires after {condition['age']} days: {', '.join(condition['matchesPrefix'])}"
-    return f"uploads that nobody completes go after {condition['age']} days"
+    prefixes = ", ".join(condition.get("matchesPrefix", ["the bucket"]))
+    if rule["action"]["type"] == ABORT:
+        return f"uploads to {prefixes} that nobody completes go after {condition['age']} days"
+    return f"expires after {condition['age']} days: {prefixes}"
 
 
 def _explained(error: Exception) -> str:

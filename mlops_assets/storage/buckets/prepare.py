@@ -17,11 +17,12 @@ def prepare(settings: Settings, intermediate: Sequence[str], *, location: str = 
     `intermediate` are the assets of the lake, as `domain/stage`, that expire after MLOPS_LAKE_RETENTION_DAYS. Rules of somebody else stay
     as they are. `location` is where new buckets of Google's are made; S3 has AWS_DEFAULT_REGION. With `dry_run` nothing is touched.
 
-    Credentials that may not make buckets are enough where they are there. Whatever fails is in the list. ValueError if the settings name a
-    store that is neither S3 nor Google's.
+    Credentials that may not make buckets are enough where they are there. Whatever fails is in the list. ValueError, before anything is
+    touched, if the settings are none that `buckets_of` takes.
     """
+    buckets = buckets_of(settings, intermediate)
     changes = [] if "://" in settings.lake_uri else [_prepare_folder(settings.lake_uri, dry_run)]
-    for bucket in buckets_of(settings, intermediate):
+    for bucket in buckets:
         try:
             changes += (
                 prepare_s3(bucket, dry_run=dry_run) if bucket.store == "s3" else prepare_gcs(bucket, location=location, dry_run=dry_run)

@@ -1,8 +1,10 @@
 """Buckets of any S3 server, by boto3 with the settings of its own environment variables (AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, ...).
 
-A rule of ours is known by its id. Older versions of an object, where somebody has turned versioning on, go with the rule as well.
+A rule of ours is known by its id, and whose of several lakes in one bucket it is by its prefix. Older versions of an object, where
+somebody has turned versioning on, go with the rule as well.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,7 +12,9 @@ from mlops_assets.storage.buckets.change import Change, Outcome
 from mlops_assets.storage.buckets.plan import INCOMPLETE_DAYS, Bucket
 
 OURS = "mlops-assets/"
-INCOMPLETE = f"{OURS}incomplete-uploads"
+INCOMPLETE = "incomplete-uploads"
+ID_CHARACTERS = 255
+"""S3 takes no longer ids."""
 BLOCKED = {"IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
 """Public access control lists are ignored, not refused: where they are refused Ceph's gateway refuses every write, the owner's too."""
 US_EAST_1 = "us-east-1"
@@ -144,16 +148,18 @@ class _Preparation:
             if _code(error) in DENIED | NOT_KNOWN:
                 raise
             # MinIO refuses this rule, and removes such uploads after a day whatever it is told.
-            del wanted[INCOMPLETE]
+            refused = [name for name, rule in wanted.items() if "AbortIncompleteMultipartUpload" in rule]
+            for name in refused:
+                del wanted[name]
             self._put_rules(found, stored, wanted)
-            return [self._change(f"rule {INCOMPLETE}", Outcome.UNKNOWN, f"the store does not take it ({_code(error)})")]
+            return [self._change(f"rule {name}", Outcome.UNKNOWN, f"the store does not take it ({_code(error)})") for name in refused]
         return []
 
     def _put_rules(self, found: Rule, stored: list[Rule], wanted: Mapping[str, Rule]) -> None:
-        ours = {rule["ID"]: rule for rule in stored if _is_ours(rule)}
+        ours, others = self._parted(stored, wanted)
         if ours.keys() == wanted.keys() and all(_meaning(ours[name]) == _meaning(rule) for name, rule in wanted.items()):
             return
-        rules = [*(rule for rule in stored if not _is_ours(rule)), *wanted.values()]
+        rules = [*others, *wanted.values()]
         if rules:
             kept = {"TransitionDefaultMinimumObjectSize": size} if (size := found.get("TransitionDefaultMinimumObjectSize")) else {}
             self._client.put_bucket_lifecycle_configuration(Bucket=self._bucket.name, LifecycleConfiguration={"Rules": rules}, **kept)
@@ -161,7 +167,7 @@ class _Preparation:
             self._client.delete_bucket_lifecycle(Bucket=self._bucket.name)
 
     def _compared(self, stored: list[Rule], wanted: Mapping[str, Rule]) -> Iterator[Change]:
-        before = {rule["ID"]: rule for rule in stored if _is_ours(rule)}
+        before, others = self._parted(stored, wanted)
         for name, rule in wanted.items():
             outcome = Outcome.MADE
             if name in before:
@@ -169,9 +175,14 @@ class _Preparation:
             yield self._change(f"rule {name}", outcome, _words(rule))
         for name in sorted(before.keys() - wanted.keys()):
             yield self._change(f"rule {name}", Outcome.REMOVED)
-        for rule in stored:
-            if not _is_ours(rule):
-                yield self._change(f"rule {rule.get('ID', 'without an id')}", Outcome.LEFT, "not ours")
+        for rule in others:
+            name = rule.get("ID", "without an id")
+            yield self._change(f"rule {name}", Outcome.LEFT, "another deployment's" if name.startswith(OURS) else "not ours")
+
+    def _parted(self, stored: list[Rule], wanted: Mapping[str, Rule]) -> tuple[dict[str, Rule], list[Rule]]:
+        """The rules of this lake, of its artifacts and logs, by id; and everybody else's, another deployment's among them."""
+        ours = {rule["ID"]: rule for rule in stored if rule.get("ID") in wanted or _is_of(self._bucket, rule)}
+        return ours, [rule for rule in stored if rule.get("ID") not in ours]
 
     def _get(self, ask: Callable[..., dict[str, Any]]) -> dict[str, Any]:
         """What is set; {} where nothing is."""
@@ -191,24 +202,38 @@ class _Preparation:
 
 
 def _rules(bucket: Bucket) -> Iterator[Rule]:
-    for expiry in bucket.expiries:
+    for area in bucket.areas:
+        for expiry in area.expiries:
+            yield {
+                "ID": _id(expiry.prefix.rstrip("/")),
+                "Filter": {"Prefix": expiry.prefix},
+                "Status": "Enabled",
+                "Expiration": {"Days": expiry.days},
+                "NoncurrentVersionExpiration": {"NoncurrentDays": expiry.days},
+            }
         yield {
-            "ID": f"{OURS}{expiry.name}",
-            "Filter": {"Prefix": expiry.prefix},
+            "ID": _id(f"{area.prefix}{INCOMPLETE}"),
+            "Filter": {"Prefix": area.prefix},
             "Status": "Enabled",
-            "Expiration": {"Days": expiry.days},
-            "NoncurrentVersionExpiration": {"NoncurrentDays": expiry.days},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": INCOMPLETE_DAYS},
         }
-    yield {
-        "ID": INCOMPLETE,
-        "Filter": {"Prefix": ""},
-        "Status": "Enabled",
-        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": INCOMPLETE_DAYS},
-    }
 
 
-def _is_ours(rule: Rule) -> bool:
-    return str(rule.get("ID", "")).startswith(OURS)
+def _id(name: str) -> str:
+    """For people, and unlike that of any other rule."""
+    whole = f"{OURS}{name}"
+    digest = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+    return whole if len(whole) <= ID_CHARACTERS else f"{whole[: ID_CHARACTERS - len(digest) - 1]}-{digest}"
+
+
+def _is_of(bucket: Bucket, rule: Rule) -> bool:
+    """Whether the platform has set the rule, and for one of the bucket's areas."""
+    prefix = rule["Filter"].get("Prefix")
+    if prefix is None or not str(rule.get("ID", "")).startswith(OURS):
+        return False
+    if "AbortIncompleteMultipartUpload" in rule:
+        return any(prefix == area.prefix for area in bucket.areas)
+    return any(area.has_expiry(prefix) for area in bucket.areas)
 
 
 def _modern(rule: Rule) -> Rule:
@@ -237,7 +262,7 @@ def _meaning(rule: Rule) -> tuple[Any, ...]:
 def _words(rule: Rule) -> str:
     if "Expiration" in rule:
         return f"{rule['Filter']['Prefix']} expires after {rule['Expiration']['Days']} days"
-    return f"uploads that nobody completes go after {INCOMPLETE_DAYS} days"
+    return f"uploads to {rule['Filter']['Prefix'] or 'the bucket'} that nobody completes go after {INCOMPLETE_DAYS} days"
 
 
 def _code(error: Any) -> str:

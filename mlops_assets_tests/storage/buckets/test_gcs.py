@@ -1,6 +1,7 @@
 """Buckets of a Google Cloud Storage server: its rules have no ids, and still none but ours is touched."""
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from mlops_assets.settings import Settings
 from mlops_assets.storage.buckets import Change, Outcome, prepare
 
 FOREIGN = {"action": {"type": "Delete"}, "condition": {"age": 60, "matchesPrefix": ["assets/toy/raw/"]}}
-UPLOADS = {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 7}}
+UPLOADS = {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 7, "matchesPrefix": ["assets/"]}}
 
 
 @pytest.fixture
@@ -76,6 +77,40 @@ def test_own_rules_follow_the_settings_and_others_stay(name: str, gcs_server: st
     bucket = _stored(gcs_server, name)
     assert bucket["lifecycle"]["rule"] == [FOREIGN, _expiry(60, "split_test"), UPLOADS]
     assert bucket["labels"]["team"] == "data"
+
+
+def test_lakes_in_one_bucket_leave_each_others_rules(name: str, gcs_server: str) -> None:
+    whole = Settings(mlops_lake_uri=f"gs://{name}")
+    prepare(Settings(mlops_lake_uri=f"gs://{name}/assets", mlops_compute_logs_bucket=name), ["toy/split_test"])
+    before = _stored(gcs_server, name)
+
+    changes = prepare(whole, ["toy/split_test"])
+
+    left = [change.detail for change in changes if change.outcome is Outcome.LEFT]
+    assert (len(left), {detail.partition(":")[0] for detail in left}) == (4, {"another deployment's"})
+    prepare(whole, [])
+    after = _stored(gcs_server, name)
+    assert after["lifecycle"]["rule"] == [
+        *before["lifecycle"]["rule"],
+        {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 7}},
+    ]
+    assert {label: after["labels"][label] for label in before["labels"]} == before["labels"]
+    assert all(len(text) <= 63 for label in after["labels"].items() for text in label), "Google takes no longer ones"
+
+
+def test_rule_that_another_area_has_as_well_is_there_once_and_is_both_ones(name: str, gcs_server: str, tmp_path: Path) -> None:
+    prepare(Settings(mlops_lake_uri=f"gs://{name}"), ["toy/split_test"])
+    before = _stored(gcs_server, name)
+
+    artifacts = Settings(mlops_lake_uri=str(tmp_path), mlflow_artifacts_destination=f"gs://{name}")
+    changes = prepare(artifacts, [], dry_run=True)
+    prepare(artifacts, [])
+
+    assert [change.outcome for change in changes if change.part == "rule"] == [Outcome.UNCHANGED, Outcome.LEFT]
+    after = _stored(gcs_server, name)
+    expiry, uploads = before["lifecycle"]["rule"]
+    assert sorted(after["lifecycle"]["rule"], key=str) == sorted([expiry, uploads], key=str)
+    assert [label.rpartition("-")[0] for label in sorted(after["labels"])] == ["mlops-assets-artifacts", "mlops-assets-lake"]
 
 
 def test_store_that_does_not_answer_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

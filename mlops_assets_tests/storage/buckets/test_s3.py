@@ -1,6 +1,7 @@
 """Buckets of an S3 server: what is made, that doing it again changes nothing, and what stores and credentials cannot do."""
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,8 +12,8 @@ from mlops_assets.storage.buckets import Change, Outcome, prepare
 from mlops_assets_tests.storage.gated_store import Asked, Refusal, gate
 
 INTERMEDIATE = ["toy/split_train"]
-EXPIRY = "rule mlops-assets/toy/split_train"
-UPLOADS = "rule mlops-assets/incomplete-uploads"
+EXPIRY = "rule mlops-assets/assets/toy/split_train"
+UPLOADS = "rule mlops-assets/assets/incomplete-uploads"
 
 
 @pytest.fixture
@@ -47,12 +48,14 @@ def test_buckets_are_made_with_their_rules_and_shut(name: str, client: Any) -> N
         (f"s3://{bucket}", Outcome.MADE) for bucket in (name, artifacts, logs)
     }
     expiring = {
-        bucket: {rule["Filter"]["Prefix"]: rule.get("Expiration") for rule in _rules(client, bucket).values()} for bucket in (name, logs)
+        bucket: {rule["Filter"]["Prefix"]: rule["Expiration"] for rule in _rules(client, bucket).values() if "Expiration" in rule}
+        for bucket in (name, artifacts, logs)
     }
-    assert expiring == {name: {"assets/toy/split_train/": {"Days": 60}, "": None}, logs: {"compute_logs/": {"Days": 60}, "": None}}
-    for bucket in (name, artifacts, logs):
-        (uploads,) = [rule["AbortIncompleteMultipartUpload"] for rule in _rules(client, bucket).values() if "Expiration" not in rule]
-        assert uploads == {"DaysAfterInitiation": 7}
+    assert expiring == {name: {"assets/toy/split_train/": {"Days": 60}}, artifacts: {}, logs: {"compute_logs/": {"Days": 60}}}
+    for bucket, prefix in ((name, "assets/"), (artifacts, "x/"), (logs, "compute_logs/")):
+        (uploads,) = [rule for rule in _rules(client, bucket).values() if "Expiration" not in rule]
+        assert uploads["Filter"] == {"Prefix": prefix}
+        assert uploads["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
         blocked = client.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
         assert {part for part, is_set in blocked.items() if is_set} == {"IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"}
 
@@ -94,15 +97,48 @@ def test_own_rules_follow_the_settings_and_others_stay(name: str, client: Any) -
         "public access": Outcome.UNCHANGED,
         EXPIRY: Outcome.CHANGED,
         UPLOADS: Outcome.UNCHANGED,
-        "rule mlops-assets/toy/gone": Outcome.REMOVED,
+        "rule mlops-assets/assets/toy/gone": Outcome.REMOVED,
         "rule old-fashioned": Outcome.LEFT,
         "rule tagged": Outcome.LEFT,
     }
     rules = _rules(client, name)
-    assert set(rules) == {"mlops-assets/toy/split_train", "mlops-assets/incomplete-uploads", "old-fashioned", "tagged"}
-    assert rules["mlops-assets/toy/split_train"]["Expiration"] == {"Days": 60}
+    assert set(rules) == {"mlops-assets/assets/toy/split_train", "mlops-assets/assets/incomplete-uploads", "old-fashioned", "tagged"}
+    assert rules["mlops-assets/assets/toy/split_train"]["Expiration"] == {"Days": 60}
     assert rules["tagged"] == others[1]
     assert (rules["old-fashioned"]["Filter"], rules["old-fashioned"]["Expiration"]) == ({"Prefix": "tmp/"}, {"Days": 3})
+
+
+def test_lakes_in_one_bucket_leave_each_others_rules(name: str, client: Any) -> None:
+    deployment = _settings(name, mlops_compute_logs_bucket=name, mlflow_artifacts_destination=f"s3://{name}/mlflow")
+    others = [Settings(mlops_lake_uri=uri) for uri in (f"s3://{name}", f"s3://{name}/assets/toy", f"s3://{name}/mlflow")]
+    prepare(deployment, INTERMEDIATE)
+    before = _rules(client, name)
+
+    for lake in others:
+        changes = prepare(lake, INTERMEDIATE)
+        left = {change.part for change in changes if (change.outcome, change.detail) == (Outcome.LEFT, "another deployment's")}
+        assert left >= {EXPIRY, UPLOADS, "rule mlops-assets/compute_logs", "rule mlops-assets/compute_logs/incomplete-uploads"}
+        both = _rules(client, name)
+        prepare(deployment, INTERMEDIATE)
+        assert _rules(client, name) == both
+        prepare(lake, [])
+
+    after = _rules(client, name)
+    assert {rule: after[rule] for rule in before} == before
+    assert set(after) - set(before) == {"mlops-assets/incomplete-uploads", "mlops-assets/assets/toy/incomplete-uploads"}
+
+
+def test_long_prefix_still_has_rules_of_its_own(name: str, client: Any) -> None:
+    long = "p" * 300
+
+    for _ in range(2):
+        changes = prepare(Settings(mlops_lake_uri=f"s3://{name}/{long}"), ["toy/split_test", "toy/split_train"])
+
+    assert {change.outcome for change in changes} == {Outcome.UNCHANGED}
+    assert {rule["Filter"]["Prefix"] for rule in _rules(client, name).values()} == {
+        f"{long}/{part}" for part in ("", "toy/split_test/", "toy/split_train/")
+    }
+    assert max(map(len, _rules(client, name))) == 255
 
 
 def test_dry_run_says_the_same_and_touches_nothing(name: str, client: Any) -> None:
@@ -121,6 +157,13 @@ def test_bucket_is_made_in_the_region_of_the_environment(name: str, client: Any,
     prepare(_settings(name), INTERMEDIATE)
 
     assert client.get_bucket_location(Bucket=name)["LocationConstraint"] == "eu-west-1"
+
+
+def test_settings_that_are_refused_touch_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="MLFLOW_ARTIFACTS_DESTINATION"):
+        prepare(Settings(mlops_lake_uri=str(tmp_path / "lake"), mlflow_artifacts_destination="s3://b//x"), INTERMEDIATE)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def _is_upload_rule(asked: Asked) -> Refusal | None:
