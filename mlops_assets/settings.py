@@ -7,7 +7,6 @@ The names are a contract with operators; a default layout lives here and nowhere
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -42,7 +41,7 @@ class Settings(BaseSettings):
     mlops_lake_uri: str | None = None
     mlops_warehouse_url: SecretStr | None = None
     mlflow_tracking_uri: str | None = None
-    mlops_lake_retention_days: int = Field(default=60, ge=3)
+    mlops_lake_retention_days: int = Field(default=60, ge=3, le=3650)
     """How long a bucket keeps what only one training reads; `mlops-assets lake init` sets the rule. An hour may be due for two days."""
     mlops_compute_logs_bucket: str | None = None
     """The bucket in which a deployment keeps the output of runs, where dagster.yaml sends it to one."""
@@ -86,7 +85,9 @@ class Settings(BaseSettings):
     @field_validator("mlflow_tracking_uri")
     @classmethod
     def _without_credentials(cls, uri: str | None) -> str | None:
-        if uri and urlsplit(uri).password:
+        _, _, rest = (uri or "").partition("://")
+        # The last @: a / or # in the password would end the host for urlsplit, which then finds no password.
+        if not rest.startswith("/") and ":" in rest.rpartition("@")[0]:
             raise ValueError("must hold no password, it would stand in logs: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
         return uri
 

@@ -92,7 +92,13 @@ def test_an_mlflow_server_decides_where_artifacts_go(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("SOCRATA_PAGE_ROWS", "0"), ("SOCRATA_PAGE_ROWS", "many"), ("SOCRATA_TIMEOUT_SECONDS", "0"), ("SOCRATA_ATTEMPTS", "0")],
+    [
+        ("SOCRATA_PAGE_ROWS", "0"),
+        ("SOCRATA_PAGE_ROWS", "many"),
+        ("SOCRATA_TIMEOUT_SECONDS", "0"),
+        ("SOCRATA_ATTEMPTS", "0"),
+        ("MLOPS_LAKE_RETENTION_DAYS", "3651"),
+    ],
 )
 def test_values_that_cannot_work_are_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
@@ -114,6 +120,21 @@ def test_all_that_cannot_be_used_is_told_at_once_and_no_value(monkeypatch: pytes
         True
     ] * 3
     assert SECRET not in text
+
+
+@pytest.mark.parametrize("character", [*"/#?@\\: "])
+def test_a_password_in_mlflows_address_is_refused_whatever_is_in_it(character: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:{SECRET}{character}{SECRET}@mlflow:5000")
+
+    with pytest.raises(SettingsError, match="must hold no password"):
+        _settings()
+
+
+@pytest.mark.parametrize("uri", ["http://mlflow:5000", "http://me@mlflow:5000", "sqlite:////data/a:b@c/mlflow.db"])
+def test_an_address_of_mlflow_without_a_password_is_taken(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+
+    assert _settings().tracking_uri == uri
 
 
 @pytest.mark.parametrize("name", ["SOCRATA_APP_TOKEN", "MLOPS_ALERT_WEBHOOK_URL"])

@@ -23,7 +23,8 @@ def examine(settings: Settings, thorough: bool) -> list[Finding]:  # noqa: ARG00
     if settings.mlops_dagster_storage_url is None:
         folder = os.environ.get("MLOPS_DAGSTER_DIR")
         return [_sqlite(Path(folder) if folder else settings.home / "dagster")]
-    return [_postgresql(settings.mlops_dagster_storage_url.get_secret_value())]
+    url = settings.mlops_dagster_storage_url.get_secret_value()
+    return [_postgresql(url)] if "://" in url else []  # the settings' own problem
 
 
 def _sqlite(folder: Path) -> Finding:

@@ -8,6 +8,7 @@ from importlib import import_module
 
 from mlops_assets.doctor.problem import Finding, Part, Problem, UnsoundError, text_of
 from mlops_assets.doctor.secrets import Censor
+from mlops_assets.doctor.settings import unasked
 from mlops_assets.settings import Settings
 
 DEADLINE_SECONDS = 30.0
@@ -27,7 +28,8 @@ MODULES = {
 
 def examine(settings: Settings, parts: Iterable[Part], *, thorough: bool = True) -> list[Finding]:
     """What each part is like, in their order, without a secret in any text. It raises nothing for what it finds."""
-    asked = list(parts)
+    hopeless = unasked(settings, os.environ)  # the settings' own problem
+    asked = [part for part in parts if part not in hopeless]
     found: dict[Part, list[Finding]] = {}
     threads = [threading.Thread(target=_examine, args=(settings, part, thorough, found), daemon=True) for part in asked]
     deadline = time.monotonic() + DEADLINE_SECONDS

@@ -116,6 +116,8 @@ def _artifacts(session: Any, uri: str) -> Iterator[Problem]:
             continue
         what = f"no artifact can be {done} through the server: {answer.status_code} {_first_line(answer.text)}"
         remedy = "look into the server's log; its --artifacts-destination, the bucket behind it, or the key to it does not work"
+        if method == "PUT":
+            remedy += "; `MLFLOW_ARTIFACTS_DESTINATION=s3://... mlops-assets lake init` makes the server's bucket"
         yield Problem(Part.MLFLOW, what, remedy, heals=answer.status_code >= 500)
         if method == "PUT":
             return

@@ -26,6 +26,8 @@ REFUSALS = {
     "missing key/value separator": ("the address cannot be read", "write {setting} as postgresql://user:password@host:port/database"),
 }
 """By a part of the message, what it means and what to do; they are tried in this order."""
+CROWDED = ("too many clients", "remaining connection slots", "too many connections")
+"""How a server speaks that has no connection to give; the last one is a limit of the role's or of the database's."""
 SETTING = "SELECT current_setting('{}')"
 RIGHTS = (
     ("SELECT has_database_privilege(current_database(), 'TEMPORARY')", "it may not make temporary tables", "GRANT TEMPORARY ON DATABASE"),
@@ -105,6 +107,9 @@ def location(url: str) -> str:
 
 
 def _refusal(part: str, message: str, setting: str) -> Problem:
+    if any(sign in message for sign in CROWDED):
+        remedy = "end clients that nobody needs, which pg_stat_activity names; or raise max_connections, or the CONNECTION LIMIT in its way"
+        return Problem(part, f"the server has no free connection: {_short(message)}", remedy, heals=True)
     for sign, (what, remedy) in REFUSALS.items():
         if sign in message:
             return Problem(part, f"{what}: {_short(message)}", remedy.format(setting=setting))

@@ -84,6 +84,10 @@ def _probe(part: str, name: str, key: str, setting: str, headers: dict[str, str]
                 continue
             if action == "get_object":
                 answer["Body"].close()
+    except RecursionError:  # the client follows from region to region for ever
+        yield Problem(
+            part, "the store redirects in a circle", "correct AWS_ENDPOINT_URL_S3, AWS_DEFAULT_REGION, or the proxy before the store"
+        )
     except (BotoCoreError, ValueError) as error:
         yield _unreached(part, error)
 

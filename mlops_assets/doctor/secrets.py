@@ -1,11 +1,13 @@
 """No password in any text: drivers repeat addresses, headers and keys in their messages, so every text goes through `Censor`."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
 from pydantic import SecretStr
 
+from mlops_assets.doctor.credentials import credentials_of
 from mlops_assets.doctor.problem import Finding
 from mlops_assets.settings import Settings
 
@@ -22,6 +24,8 @@ LEAST_CHARACTERS = 3
 """What is shorter keeps nothing secret: to hide it would spell it out by the holes in every word."""
 PARAMETERS = ("password", "sslpassword", "passfile", "token", "api_key")
 """Query parameters of addresses that are credentials."""
+ENDS = re.compile(r"[@/?#\\:\s]+")
+"""Where one driver or another takes a password to end."""
 
 
 class Censor:
@@ -62,13 +66,11 @@ def _of_environment(environment: Mapping[str, str]) -> Iterator[str]:
 
 def _of_address(address: str) -> Iterator[str]:
     """Every reading of the password in it: with an `@` or a `/` that is not percent-encoded there is more than one."""
-    _, separator, rest = address.partition("://")
-    if not separator:
-        return
-    credentials = rest.rpartition("@")[0]
+    credentials = credentials_of(address)
     password = credentials.partition(":")[2]
     yield password
     yield password.partition("@")[0]
+    yield from ENDS.split(password)
     yield credentials.partition("@")[2]
     try:
         parts = urlsplit(address)
@@ -80,4 +82,7 @@ def _of_address(address: str) -> Iterator[str]:
 
 
 def _readings(secret: str) -> set[str]:
-    return {reading for reading in (secret, unquote(secret), unquote_plus(secret)) if len(reading.strip()) >= LEAST_CHARACTERS}
+    """As it is, decoded, and each with its white space collapsed, as texts of drivers are."""
+    readings = [secret, unquote(secret), unquote_plus(secret)]
+    readings += [" ".join(reading.split()) for reading in readings]
+    return {reading for reading in readings if len(reading.strip()) >= LEAST_CHARACTERS}

@@ -4,8 +4,11 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from mlops_assets.doctor import env_file
+from mlops_assets.doctor.credentials import is_ambiguous, is_bucket_with_credentials
 from mlops_assets.doctor.problem import Finding, Part, Problem
 from mlops_assets.settings import PROJECT_DIR, Settings, SettingsError
 
@@ -32,6 +35,8 @@ LAKES = ("s3", "gs", "file")
 WAREHOUSES = ("duckdb", "postgresql", "postgres", "bigquery")
 DATABASES = ("postgresql", "postgresql+psycopg2")
 TRACKING = ("http", "https", "sqlite")
+ENCODED = "%2F for /, %23 for #, %3F for ?, %40 for @, %5C for \\, %20 for a space"
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 
 def examine(settings: Settings, thorough: bool) -> list[Finding]:  # noqa: ARG001  # it is cheap
@@ -41,13 +46,33 @@ def examine(settings: Settings, thorough: bool) -> list[Finding]:  # noqa: ARG00
 
 
 def read_settings() -> tuple[Settings, list[Problem]]:
-    """The settings, with the defaults of those that cannot be read, and a problem for each of these."""
+    """The settings, with the defaults of those that cannot be read, and a problem for each of these and for each fault of `.env`.
+
+    What can be read of a faulty file is taken from the environment, into which the command line puts it.
+    """
+    problems = list(env_file.unread(PROJECT_DIR / ".env"))
+    source: dict[str, Any] = {"_env_file": None} if problems else {}
     try:
-        return Settings(), []
+        return Settings(**source), problems
     except SettingsError as error:
         fields = {name.lower(): Settings.model_fields[name.lower()] for name in error.faults}
-        problems = [Problem(Part.SETTINGS, f"{name}: {fault}", REMEDY) for name, fault in error.faults.items()]
-        return Settings(**{name: field.get_default() for name, field in fields.items()}), problems
+        problems += [Problem(Part.SETTINGS, f"{name}: {fault}", REMEDY) for name, fault in error.faults.items()]
+        return Settings(**source, **{name: field.get_default() for name, field in fields.items()}), problems
+
+
+def unasked(settings: Settings, environment: Mapping[str, str]) -> set[Part]:
+    """The parts with an address of which a driver would take a piece of the password for something else, and repeat it."""
+    endpoints = [environment.get(name, "") for name in ENDPOINTS]
+    dagster = settings.mlops_dagster_storage_url
+    addresses = {
+        Part.LAKE: [settings.lake_uri, *endpoints],
+        Part.COMPUTE_LOGS: endpoints,
+        Part.WAREHOUSE: [settings.warehouse_url.get_secret_value()],
+        Part.MLFLOW: [settings.tracking_uri],
+        Part.DAGSTER: [dagster.get_secret_value() if dagster else ""],
+        Part.UPSTREAMS: [settings.socrata_url, settings.forest_api_url or "", settings.donostia_api_url],
+    }
+    return {part for part, ones in addresses.items() if any(is_ambiguous(one) or is_bucket_with_credentials(one) for one in ones)}
 
 
 def _malformed(settings: Settings, environment: Mapping[str, str]) -> Iterator[Problem]:
@@ -70,7 +95,7 @@ def _malformed(settings: Settings, environment: Mapping[str, str]) -> Iterator[P
         "MLOPS_ALERT_WEBHOOK_URL": webhook,
         "DAGSTER_UI_URL": settings.dagster_ui_url,
         "MLFLOW_UI_URL": settings.mlflow_ui_url,
-        **{name: environment.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")},
+        **{name: environment.get(name) for name in ENDPOINTS},
     }
     for name, address in web.items():
         if address:
@@ -83,8 +108,17 @@ def _malformed(settings: Settings, environment: Mapping[str, str]) -> Iterator[P
 def _address(name: str, address: str, schemes: tuple[str, ...], expected: str, *, host: bool = True) -> Iterator[Problem]:
     """The problem of an address with another scheme, without a host (of a bucket's: without the bucket), or with a port that is none.
 
+    So is one with credentials that cannot be told from the rest.
     A plain folder is an address where `file` is one, unless it looks like an address with a slash missing.
     """
+    if is_bucket_with_credentials(address):
+        remedy = "take user and password out, or the @: keys are set as AWS_ACCESS_KEY_ID or GOOGLE_APPLICATION_CREDENTIALS"
+        yield Problem(Part.SETTINGS, f"{name}: has an @, and a bucket's address has no user and password", remedy)
+        return
+    if is_ambiguous(address):
+        what = f"{name}: has one of / # ? @ \\ or white space in its user or password, so these end in the wrong place"
+        yield Problem(Part.SETTINGS, what, f"percent-encode the password: {ENCODED}")
+        return
     try:
         parts = urlsplit(address)
         _ = parts.port if host else None  # ValueError if it is none

@@ -3,12 +3,15 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
 from mlops_assets.cli.app import app
+from mlops_assets.doctor import settings
+from mlops_assets_tests.doctor.conftest import answering
 
 Command = Callable[..., Any]
 
@@ -97,3 +100,39 @@ def test_settings_that_cannot_work_are_one_message(cli: Command, monkeypatch: py
     assert ended.err.startswith("mlops-assets: 2 problems\n  settings: SOCRATA_PAGE_ROWS: Input should be a valid integer")
     assert "  settings: FOREST_ATTEMPTS: Input should be greater than or equal to 1\n    correct it in .env" in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("command", [("run",), ("serve", "--port", "0")])
+def test_faults_of_every_kind_in_the_settings_are_told_in_one_go(
+    cli: Command, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    for name, value in {"SOCRATA_PAGE_ROWS": "many", "SOCRATA_URL": "nowhere", "MLOPS_LAKE_URL": "x"}.items():
+        monkeypatch.setenv(name, value)
+
+    ended = cli(*command)
+
+    assert ended.code == 2
+    assert ended.err.startswith("mlops-assets: 3 problems\n")
+    for what in ("SOCRATA_PAGE_ROWS: ", "SOCRATA_URL: ", "there is no setting MLOPS_LAKE_URL"):
+        assert f"\n  settings: {what}" in ended.err
+
+
+def test_what_the_registry_refuses_is_one_line(cli: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = b'{"error_code": "INVALID_PARAMETER_VALUE", "message": "no\\nsuch name"}'
+    with answering(400, refusal, content_type="application/json") as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+
+        ended = cli("models", "trace", "it's/1")
+
+    assert (ended.code, ended.err) == (2, "mlops-assets: INVALID_PARAMETER_VALUE: no such name\n")
+
+
+def test_a_file_that_cannot_be_decoded_is_one_message(cli: Command, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "PROJECT_DIR", home.parent)
+    (home.parent / ".env").write_bytes(b"# caf\xe9\n")
+
+    ended = cli("models", "list")
+
+    assert ended.code == 2
+    assert ended.err.startswith(f"mlops-assets: 1 problem\n  settings: {home.parent / '.env'}, line 1: is no UTF-8")
+    assert "is no UTF-8" in cli("doctor").out

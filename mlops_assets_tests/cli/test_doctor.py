@@ -11,6 +11,10 @@ from mlops_assets_tests.doctor.conftest import PASSWORD, SECRETS, answering, in_
 
 Command = Callable[..., Any]
 
+PIECES = ("alpha", "bravo", "charlie", "delta")
+ENDS = ["  ", *"/@?#\\%["]
+"""What ends a password for one driver or another."""
+
 
 @pytest.fixture(autouse=True)
 def _environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,3 +126,44 @@ def test_no_secret_is_in_any_text_whatever_fails(
     assert ended.code in (1, 2)
     assert "warehouse" in ended.out + ended.err
     assert "0815" not in ended.out + ended.err
+
+
+@pytest.mark.parametrize("ends", [*((end,) for end in ENDS), ("@", "/", ":"), (" ", "\t", "/")], ids=repr)
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        {
+            "MLOPS_DAGSTER_STORAGE_URL": "postgresql://usr:{}@127.0.0.1:9/x",
+            "MLOPS_WAREHOUSE_URL": "postgresql://usr:{}@127.0.0.1:9/x",
+            "MLFLOW_TRACKING_URI": "http://usr:{}@127.0.0.1:9",
+            "AWS_ENDPOINT_URL_S3": "http://usr:{}@127.0.0.1:9",
+            "SOCRATA_URL": "http://usr:{}@127.0.0.1:9",
+        },
+        {
+            "MLOPS_DAGSTER_STORAGE_URL": "usr:{}@127.0.0.1:9/x",
+            "MLOPS_WAREHOUSE_URL": "bigquery://usr:{}@project/dataset",
+            "MLOPS_LAKE_URI": "s3://usr:{}@lake/assets",
+            "DONOSTIA_API_URL": "http://usr:{}@127.0.0.1:9/feed",
+        },
+        {
+            "MLOPS_LAKE_URI": "gs://usr:{}@lake/assets",
+            "MLOPS_COMPUTE_LOGS_BUCKET": "usr:{}@lake",
+            "DONOSTIA_API_URL": "usr:{}@127.0.0.1:9/feed",
+        },
+    ],
+    ids=["servers", "buckets", "no addresses"],
+)
+def test_no_piece_of_a_password_is_shown_whatever_ends_it(
+    cli: Command, monkeypatch: pytest.MonkeyPatch, addresses: dict[str, str], ends: tuple[str, ...]
+) -> None:
+    defaults = dict.fromkeys(("SOCRATA_URL", "DONOSTIA_API_URL", "AWS_ENDPOINT_URL_S3"), "http://127.0.0.1:9")
+    for name, value in {"MLOPS_LAKE_URI": "s3://lake/assets", **defaults}.items():
+        monkeypatch.setenv(name, value)
+    for letter, (name, address) in zip("abcde", addresses.items(), strict=False):  # to know one is not to know another
+        password = "".join(f"{piece}{letter}{end}" for piece, end in zip(PIECES, (*ends, ""), strict=False))
+        monkeypatch.setenv(name, address.format(password))
+
+    ended = cli("doctor", "--upstreams")
+
+    assert ended.code == 1
+    assert [piece for piece in PIECES if piece in ended.out + ended.err] == []

@@ -68,7 +68,9 @@ def problems(findings: Callable[..., list[Finding]]) -> Examine:
 
 
 @contextlib.contextmanager
-def answering(status: int, body: bytes = b"", *, content_type: str = "text/plain", date: str | None = None) -> Iterator[str]:
+def answering(
+    status: int, body: bytes = b"", *, content_type: str = "text/plain", date: str | None = None, location: str = ""
+) -> Iterator[str]:
     """The address of a server that gives this answer to every request."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -76,11 +78,14 @@ def answering(status: int, body: bytes = b"", *, content_type: str = "text/plain
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             self.send_response(status)
             self.send_header("Content-Type", content_type)
+            if location:
+                self.send_header("Location", location)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
-        do_GET = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815  # the standard library's names
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815  # the standard library's names
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             return date or super().date_time_string(timestamp)

@@ -167,6 +167,13 @@ def test_each_request_is_sent_once(s3_lake: str, problems: Examine, monkeypatch:
     assert problem.heals
 
 
+def test_a_store_that_redirects_in_a_circle_is_named(s3_lake: str, problems: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(301, location="/elsewhere") as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
+
+        assert only(problems(Part.LAKE)).what == "the store redirects in a circle"
+
+
 def test_a_google_bucket_that_works_is_left_as_it_was(
     gcs_bucket: str, gcs_server: str, problems: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,9 +121,10 @@ def test_a_real_server_is_sound_until_it_cannot_store_artifacts(
     artifacts.rmdir()
     in_the_way(artifacts)
 
-    (found,) = findings(Part.MLFLOW)
+    problem = only(list(findings(Part.MLFLOW)[0].problems))
 
-    assert "no artifact can be stored through the server" in only(list(found.problems)).what
+    assert "no artifact can be stored through the server" in problem.what
+    assert "`MLFLOW_ARTIFACTS_DESTINATION=s3://... mlops-assets lake init`" in problem.remedy
 
 
 def test_a_real_server_that_is_asked_by_another_name_is_told_which_to_allow(

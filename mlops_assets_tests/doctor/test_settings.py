@@ -1,12 +1,16 @@
 """What the settings say by themselves, without any server."""
 
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from mlops_assets.doctor import Part
+from mlops_assets.doctor import Finding, Part
+from mlops_assets.doctor import settings as settings_module
+from mlops_assets.doctor.env_file import unread
 from mlops_assets.doctor.settings import read_settings
-from mlops_assets.settings import PROJECT_DIR
+from mlops_assets.settings import PROJECT_DIR, Settings
 from mlops_assets_tests.doctor.conftest import Examine, only
 
 
@@ -115,6 +119,80 @@ def test_a_name_that_is_nearly_one_of_ours_is_asked_about(
     monkeypatch.setenv(written, "value-0815")
 
     assert only(problems(Part.SETTINGS)).what == f"there is no setting {written}: did you mean {meant}?"
+
+
+@pytest.mark.parametrize("character", [*"/#?@\\ "])
+def test_a_password_that_has_to_be_encoded_is_named_and_its_part_is_not_asked(
+    findings: Callable[..., list[Finding]], monkeypatch: pytest.MonkeyPatch, character: str
+) -> None:
+    monkeypatch.setenv("MLOPS_WAREHOUSE_URL", f"postgresql://me:alpha{character}0815@127.0.0.1:9/x")
+
+    (found,) = findings(Part.SETTINGS, Part.WAREHOUSE)
+
+    problem = only(list(found.problems))
+    assert problem.what.startswith("MLOPS_WAREHOUSE_URL: has one of / # ? @ \\ or white space in its user or password")
+    assert problem.remedy.startswith("percent-encode the password: ")
+    monkeypatch.setenv("MLOPS_WAREHOUSE_URL", f"postgresql://me:alpha{quote(character, safe='')}0815@127.0.0.1:9/x")
+    assert [bool(found.problems) for found in findings(Part.SETTINGS, Part.WAREHOUSE)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MLOPS_ALERT_WEBHOOK_URL", "https://tenant.webhook.example/webhookb2/0815@0815/Incoming"),
+        ("DONOSTIA_API_URL", "http://feed.example:8080/parkings?lang=es&at=12:00"),
+        ("MLOPS_LAKE_URI", "/data/team:lake@home"),
+    ],
+)
+def test_an_at_sign_or_a_colon_behind_the_host_is_no_password(
+    problems: Examine, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    assert problems(Part.SETTINGS) == []
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_a_bucket_takes_no_password(findings: Callable[..., list[Finding]], monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv("MLOPS_LAKE_URI", f"{scheme}://me-0815@lake")
+
+    (found,) = findings(Part.SETTINGS, Part.LAKE)
+
+    assert only(list(found.problems)).what == "MLOPS_LAKE_URI: has an @, and a bucket's address has no user and password"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"MLOPS_API_URL=http://api\nSOCRATA_APP_TOKEN='unclosed-0815\nFOREST_API_URL=http://forest\n", ", line 2: cannot be read"),
+        (b"MLOPS_API_URL=http://api\nFOREST_API_URL=http://forest\nno setting 0815\n", ", line 3: cannot be read"),
+        ("# caf\xe9\nA=1\n# ol\xe9".encode("latin-1"), ", line 1: is no UTF-8"),
+        ("A=1\n".encode("utf-16"), ", line 1: is no UTF-8"),
+        (None, " is a folder"),
+    ],
+)
+def test_a_file_that_is_read_in_part_is_named_with_its_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, says: str
+) -> None:
+    monkeypatch.setattr(settings_module, "PROJECT_DIR", tmp_path)
+    file = tmp_path / ".env"
+    assert read_settings()[1] == []
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+
+    problem = only(read_settings()[1])
+
+    assert problem.what.startswith(f"{file}{says}")
+    assert "0815" not in repr(problem)
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SOCRATA_ATTEMPTS=7\n", encoding="utf-8-sig")
+
+    assert list(unread(tmp_path / ".env")) == []
+    assert Settings(_env_file=tmp_path / ".env").socrata_attempts == 7
 
 
 def test_settings_that_cannot_be_read_are_all_named_and_the_others_hold(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,12 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import psycopg2
 import pytest
 from adbc_driver_postgresql import dbapi
 
@@ -144,9 +145,30 @@ def test_every_reason_not_to_get_in_has_its_own_remedy(
 
 
 def test_an_address_that_is_read_in_two_ways_is_refused(problems: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLOPS_WAREHOUSE_URL", "postgresql://me:pa/ss-0815@db/warehouse")
+    monkeypatch.setenv("MLOPS_WAREHOUSE_URL", "postgresql://me/0815@db/warehouse")
 
     assert "write # as %23" in only(problems(Part.WAREHOUSE)).remedy
+
+
+@pytest.mark.parametrize("limit", ["role's", "server's"])
+def test_a_server_without_a_free_connection_is_not_to_be_started(
+    role: str, postgresql_url: str, execute: Callable[..., None], problems: Examine, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    url = _as(role, postgresql_url)
+    monkeypatch.setenv("MLOPS_WAREHOUSE_URL", url)
+    with ExitStack() as clients:
+        if limit == "role's":
+            execute(f"ALTER ROLE {role} CONNECTION LIMIT 0")
+        else:
+            with pytest.raises(psycopg2.OperationalError, match="remaining connection slots"):
+                while True:
+                    clients.enter_context(closing(psycopg2.connect(url)))
+
+        problem = only(problems(Part.WAREHOUSE))
+
+    assert problem.what.startswith("the server has no free connection: ")
+    assert "max_connections" in problem.remedy
+    assert problem.heals
 
 
 def test_each_right_that_is_missing_is_named(
