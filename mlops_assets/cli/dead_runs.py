@@ -11,6 +11,7 @@ import dagster as dg
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
+from mlops_assets.cli.listening import answers
 from mlops_assets.settings import Settings
 
 UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -30,15 +31,23 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     return _end(instance, dead, "The run's process ended without a word; it was killed or the machine stopped.")
 
 
-def end_runs_of_server(instance: dg.DagsterInstance, port: int) -> list[str]:
-    """Marks the runs as failed that died with an earlier code server on this port of this machine; returns their ids.
+def runs_of_dead_server(instance: dg.DagsterInstance, port: int) -> list[str]:
+    """The ids of the runs that died with an earlier code server on this port of this machine.
 
-    Reported failed, so that Dagster's run retries start them again; one that somebody was cancelling is cancelled instead. Runs of other
-    machines' servers are left alone, and those of this one's whose process has outlived its server. Nothing may be serving on the port.
+    Not those of other machines' servers, nor of one that answers on another address of this one, nor those whose process has outlived
+    its server.
     """
     under_way = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))
-    dead = [run for run in under_way if _was_launched_by(run, port) and _has_ended(instance, run)]
-    return _end(instance, dead, "The code server that executed the run ended, and the run with it.")
+    return [run.run_id for run in under_way if _was_launched_by_dead(run, port) and _has_ended(instance, run)]
+
+
+def end_runs(instance: dg.DagsterInstance, run_ids: list[str]) -> list[str]:
+    """Marks those of the dead runs that nobody has ended meanwhile as failed; returns their ids.
+
+    Failed, so that Dagster's run retries start them again; one that somebody was cancelling is cancelled instead.
+    """
+    dead = instance.get_runs(dg.RunsFilter(run_ids=run_ids, statuses=UNDER_WAY))
+    return _end(instance, list(dead), "The code server that executed the run ended, and the run with it.")
 
 
 def _end(instance: dg.DagsterInstance, runs: list[dg.DagsterRun], message: str) -> list[str]:
@@ -52,10 +61,11 @@ def _end(instance: dg.DagsterInstance, runs: list[dg.DagsterRun], message: str) 
     return [run.run_id for run in runs]
 
 
-def _was_launched_by(run: dg.DagsterRun, port: int) -> bool:
-    """Whether the run's code server listened on that port of this machine, by whatever name it was addressed."""
+def _was_launched_by_dead(run: dg.DagsterRun, port: int) -> bool:
+    """Whether the run's code server listened on that port of this machine, by whatever name it was addressed, and does so no more."""
     server = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
-    return server.get("port") == port and _is_this_machine(server.get("host", ""))
+    host = server.get("host", "")
+    return server.get("port") == port and _is_this_machine(host) and not answers(host, port)
 
 
 def _is_this_machine(host: str) -> bool:

@@ -41,6 +41,8 @@ def init() -> None:
     own = {line.partition("=")[0].strip() for line in others}
     written = [f"{name}={value}" for name, value in shared.items() if name not in own]
     # A value refers to lines above it only, so a home of your own has to stand above what is written here.
+    ENV_FILE.touch(mode=0o600)
+    ENV_FILE.chmod(0o600)  # it is where passwords and keys go
     ENV_FILE.write_text("\n".join([*others, *written] if own & set(shared) else [*written, *others]).rstrip() + "\n")
     Settings().home.mkdir(parents=True, exist_ok=True)
 
@@ -53,13 +55,12 @@ def dev(
     """The Dagster UI with its daemon, and the sandbox beside it unless the upstream is live. Ends with Ctrl-C."""
     require_sound(Settings(), RUN_PARTS, lasting_only=True)
     require_free(port, "make dev PORT=3001, or stop what runs there")
-    import dagster as dg
-
     from mlops_assets.cli.dead_runs import end_dead_runs
+    from mlops_assets.cli.instance import open_instance
     from mlops_assets.definitions import defs
     from mlops_assets.factories.pools import announce_pools
 
-    with dg.DagsterInstance.get() as instance:
+    with open_instance() as instance:
         end_dead_runs(instance)
         announce_pools(instance, defs)
     # In the project folder dg would put .env over what this command sets.

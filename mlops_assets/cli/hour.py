@@ -37,16 +37,15 @@ def hour(
 
 
 def _hour(domain: ForecastDomain, burst: dict[str, Any]) -> bool:
-    import dagster as dg
-
     from mlops_assets.cli.dead_runs import end_dead_runs
+    from mlops_assets.cli.instance import open_instance
     from mlops_assets.cli.jobs import MONITORING_JOB, execute
     from mlops_assets.cli.outcome import is_broken, print_failure
     from mlops_assets.definitions import build_defs
     from mlops_assets.hours import hour_key
 
     defs = build_defs()
-    with dg.DagsterInstance.get() as instance:
+    with open_instance() as instance:
         end_dead_runs(instance)
         config = {f"{domain.name}__raw_readings": {"config": burst}} if burst else {}
         ingest = execute(defs, instance, f"{domain.name}_ingest", console, partition=hour_key(datetime.now(UTC)), config=config)

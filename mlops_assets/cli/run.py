@@ -78,14 +78,13 @@ def _partitions_to_ingest(domain: Domain, last: str | None) -> list[str]:
 
 
 def _run(domain: Domain, partitions: list[str]) -> None:
-    import dagster as dg
-
     from mlops_assets.cli.dead_runs import end_dead_runs
+    from mlops_assets.cli.instance import open_instance
     from mlops_assets.cli.jobs import MONITORING_JOB, execute
     from mlops_assets.definitions import build_defs
 
     defs = build_defs()
-    with dg.DagsterInstance.get() as instance:
+    with open_instance() as instance:
         end_dead_runs(instance)
         ingest = execute(defs, instance, f"{domain.name}_ingest", console, partitions=partitions)
         last = partitions[-1]

@@ -25,7 +25,7 @@ def serve(
             "set MLOPS_API_KEYS (comma-separated), or listen on 127.0.0.1"
         )
     require_sound(settings, [Part.SETTINGS, Part.API_KEYS, Part.MLFLOW], lasting_only=True)
-    require_free(port, "mlops-assets serve --port 8001, or stop what runs there")
+    require_free(port, "mlops-assets serve --port 8001, or stop what runs there", host=host)
     import uvicorn
 
     from mlops_assets.serving import create_app

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from mlops_assets.cli.outcome import is_broken, print_failure, row_counts, verdict_of
 from mlops_assets.domain import Domain
+from mlops_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -48,6 +49,8 @@ def add_verdict(table: Table, domain: Domain, verdict: "dg.AssetCheckEvaluation"
 
 
 def print_where_to_look(console: Console, domain: Domain) -> None:
-    """The commands that show more."""
-    console.print("Dagster UI: [bold]make dev[/bold]   MLflow UI: [bold]make mlflow[/bold]   provenance: ", end="")
+    """The commands that show more, and the address of an MLflow server."""
+    server = Settings().mlflow_tracking_uri
+    mlflow = server if server and server.startswith("http") else "make mlflow"
+    console.print(f"Dagster UI: [bold]make dev[/bold]   MLflow UI: [bold]{mlflow}[/bold]   provenance: ", end="")
     console.print(f"[bold].venv/bin/mlops-assets models trace {domain.model_name}@champion[/bold]", highlight=False)

@@ -14,6 +14,7 @@ import dagster as dg
 import pytest
 from dagster._grpc.client import DagsterGrpcClient
 
+from mlops_assets.cli.listening import reserve
 from mlops_assets.ml import registry
 
 INSTANCE = """
@@ -100,22 +101,44 @@ def _has_failed() -> bool:
         return any(run.is_finished for run in instance.get_runs())
 
 
-def test_runs_that_died_with_the_server_before_are_ended_and_will_be_retried(deployment: Path, tmp_path: Path, started: Started) -> None:
+@pytest.fixture
+def port() -> int:
+    """A free one."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    killed = started("dagster", "code-server", "start", "--host", "127.0.0.1", "--port", port, "--python-file", str(tmp_path / "slow.py"))
-    _until(lambda: _answers(int(port)), killed)
-    launch = started("dagster", "job", "launch", "--grpc-host", "127.0.0.1", "--grpc-port", port, "--job", "slow")
+        return int(free.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """What starts meanwhile ignores SIGINT, as that does which a script leaves in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_runs_that_died_with_the_server_before_are_ended_and_will_be_retried(
+    deployment: Path, tmp_path: Path, port: int, started: Started
+) -> None:
+    listening = ("--host", "127.0.0.1", "--port", str(port))
+    killed = started("dagster", "code-server", "start", *listening, "--python-file", str(tmp_path / "slow.py"))
+    _until(lambda: _answers(port), killed)
+    launch = started("dagster", "job", "launch", "--grpc-host", "127.0.0.1", "--grpc-port", str(port), "--job", "slow")
     assert launch.wait() == 0
     _until(lambda: (deployment / "pid").exists() or _has_failed(), killed)
     assert not _has_failed()
     _kill(killed)
 
-    server = started("mlops_assets.cli", "code-server", "--port", port)
+    with _ignoring_interrupts():
+        server = started("mlops_assets.cli", "code-server", "--port", str(port))
 
     assert server.stdout is not None
     told = server.stdout.readline()
+    assert not _has_failed()  # before the server answers, nobody can start the run again
+    _until(_has_failed, server)
+    assert _answers(port)
     with dg.DagsterInstance.get() as instance:
         (run,) = instance.get_runs()
         client = registry.connect(f"sqlite:///{deployment}/mlflow/mlflow.db")
@@ -126,6 +149,14 @@ def test_runs_that_died_with_the_server_before_are_ended_and_will_be_retried(dep
         assert run.status is dg.DagsterRunStatus.FAILURE
         assert run.tags["dagster/will_retry"] == "true"
         assert tracked.info.status == "KILLED"
-    _until(lambda: _answers(int(port)), server)
     server.send_signal(signal.SIGTERM)
-    assert server.wait() == 0
+    assert server.wait(timeout=120) == 0
+
+
+def test_two_that_start_at_once_do_not_share_a_port(deployment: Path, port: int, started: Started) -> None:
+    reserve(port, "", host="127.0.0.1", folder=deployment)  # as one does that does not listen yet
+
+    refused = started("mlops_assets.cli", "code-server", "--port", str(port))
+
+    assert refused.wait(timeout=120) == 2
+    assert not _answers(port)

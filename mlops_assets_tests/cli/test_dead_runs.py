@@ -3,14 +3,16 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from mlops_assets.cli.dead_runs import end_dead_runs, end_runs_of_server
+from mlops_assets.cli.dead_runs import end_dead_runs, end_runs, runs_of_dead_server
 from mlops_assets.ml import registry
 
 PROGRAM = """
@@ -75,16 +77,26 @@ def nothing() -> None:
     """A job for runs that never execute."""
 
 
-def test_only_runs_that_this_machines_server_had_under_way_are_ended(home: Path) -> None:
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port on which a server listens on 127.0.0.2, and none on 127.0.0.1."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.2", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_only_runs_that_this_machines_dead_server_had_under_way_are_ended(home: Path, port: int) -> None:
     status = dg.DagsterRunStatus
-    here = {"host": "127.0.0.1", "port": 4000}
+    here = {"host": "127.0.0.1", "port": port}
     runs = {
         (status.STARTING, json.dumps(here)): status.FAILURE,
         (status.STARTED, json.dumps({**here, "host": "localhost"})): status.FAILURE,
         (status.CANCELING, json.dumps(here)): status.CANCELED,
         (status.SUCCESS, json.dumps(here)): status.SUCCESS,
         (status.NOT_STARTED, json.dumps(here)): status.NOT_STARTED,
-        (status.STARTED, json.dumps({**here, "port": 4001})): status.STARTED,
+        (status.STARTED, json.dumps({**here, "port": port + 1})): status.STARTED,
+        (status.STARTED, json.dumps({**here, "host": "127.0.0.2"})): status.STARTED,  # its server answers
         (status.STARTED, json.dumps({**here, "host": "192.0.2.1"})): status.STARTED,
         (status.STARTED, json.dumps({**here, "host": "no-such-host.invalid"})): status.STARTED,
         (status.STARTED, json.dumps({"host": "127.0.0.1", "socket": "socket"})): status.STARTED,
@@ -93,8 +105,12 @@ def test_only_runs_that_this_machines_server_had_under_way_are_ended(home: Path)
     with dg.DagsterInstance.get() as instance:
         ids = {instance.create_run_for_job(nothing, status=was, tags={".dagster/grpc_info": tag}).run_id: (was, tag) for was, tag in runs}
 
-        ended = end_runs_of_server(instance, 4000)
+        dead = runs_of_dead_server(instance, port)
+        later = instance.create_run_for_job(nothing, status=status.STARTED, tags={".dagster/grpc_info": json.dumps(here)})
+        ended = end_runs(instance, dead)
 
-        assert {ids[run.run_id]: run.status for run in instance.get_runs()} == runs
+        assert {ids[run.run_id]: run.status for run in instance.get_runs() if run.run_id in ids} == runs
+        assert set(ended) == set(dead)
         assert len(ended) == 3
-        assert end_runs_of_server(instance, 4000) == []
+        assert end_runs(instance, dead) == []
+        assert runs_of_dead_server(instance, port) == [later.run_id]

@@ -1,6 +1,7 @@
 """`mlops-assets init`, what `dev` and `mlflow` do before they start something, and how they end."""
 
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,6 +67,15 @@ def test_init_again_changes_nothing_and_keeps_other_lines(cli: Command, checkout
 
     assert (checkout / ".env").read_text().splitlines()[3:] == mine
     assert (checkout / ".env").read_text().splitlines()[:3] == once.splitlines()[:3]
+
+
+def test_init_lets_nobody_else_read_what_will_hold_passwords(cli: Command, checkout: Path) -> None:
+    cli("init")
+    assert stat.S_IMODE((checkout / ".env").stat().st_mode) == 0o600
+
+    (checkout / ".env").chmod(0o644)
+    cli("init")
+    assert stat.S_IMODE((checkout / ".env").stat().st_mode) == 0o600
 
 
 def test_init_keeps_a_home_of_ones_own_and_puts_dagsters_folder_into_it(

@@ -93,3 +93,12 @@ def test_summary_of_an_ingest_that_failed_gives_its_error() -> None:
 
     assert not succeeded
     assert "chicago_crime__raw_crimes: the portal is closed" in text
+
+
+@pytest.mark.parametrize(("tracking_uri", "shown"), [("", "make mlflow"), ("http://mlflow.example:5000", "http://mlflow.example:5000")])
+def test_summary_leads_to_the_mlflow_that_holds_the_run(monkeypatch: pytest.MonkeyPatch, tracking_uri: str, shown: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+
+    _, text = _print(_training(promote=True))
+
+    assert f"MLflow UI: {shown} " in text
