@@ -206,7 +206,8 @@ def _require_loadable(version: ModelVersion) -> None:
     try:
         load_served(f"models:/{version.name}/{version.version}")
     except Exception as error:
-        raise ValueError(f"{version.name} version {version.version} cannot be loaded, nothing is changed: {error}") from error
+        why = " ".join(str(error).split())
+        raise ValueError(f"{version.name} version {version.version} cannot be loaded, nothing is changed: {why}") from error
 
 
 def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:

@@ -150,7 +150,7 @@ def _asked(domain: Domain, champion: ModelVersion, ask: Callable[[Any], Metrics]
     except Exception as error:
         raise RuntimeError(
             f"the champion {domain.model_name} version {champion.version} cannot be loaded and asked, so nothing can be compared with it: "
-            f"{error}. Restore its artifacts, or give @champion to a version that loads."
+            f"{' '.join(str(error).split())}. Restore its artifacts, or give @champion to a version that loads."
         ) from error
 
 
