@@ -26,13 +26,13 @@ Reference = Annotated[str, typer.Argument(help="name@alias, name/version, or a n
 @app.command("list")
 def list_versions() -> None:
     """Every registered version: its aliases, partition and gate metric."""
-    from mlops_assets.ml import registry
+    from mlops_assets.ml import champions, registry
 
     client = _client()
     versions = [(domain, item) for domain in DOMAINS.values() for item in registry.versions(client, domain.model_name)]
     for domain, item in versions:
         found = registry.trace(client, f"{item.name}/{item.version}")
-        since = item.tags.get(registry.WITHDRAWN)
+        since = item.tags.get(champions.WITHDRAWN)
         typer.echo(f"{_line(found)}  {_gate_metric(domain.gates, found)}{f'  withdrawn {since}' if since else ''}")
     if not versions:
         typer.echo("no model is registered yet; `mlops-assets run` makes one", err=True)
@@ -47,7 +47,7 @@ def trace(
 
     An asset with very many partitions has one line: the first and the last one, how many, and the digest of all of them.
     """
-    from mlops_assets.ml import registry
+    from mlops_assets.ml import champions, registry
 
     client = _client()
     found = registry.trace(client, _registered(reference))
@@ -62,7 +62,7 @@ def trace(
         "libraries": ", ".join(f"{library} {version}" for library, version in source.library_versions.items()),
         "metrics": ", ".join(f"{metric} {value:.4f}" for metric, value in source.metrics.items()),
     }
-    if since := registry.withdrawn(client, found.name, found.version):
+    if since := champions.withdrawn(client, found.name, found.version):
         facts["withdrawn"] = since
     for name, fact in facts.items():
         typer.echo(f"  {name}: {fact}")
@@ -99,12 +99,12 @@ def using(
 @app.command()
 def promote(reference: Reference) -> None:
     """Make a version the champion by hand, whatever the gate said. The prediction API serves it within seconds."""
-    from mlops_assets.ml import registry
+    from mlops_assets.ml import champions
 
     client, asked = _client(), _registered(reference)
     if asked.partition("@")[0] == asked.partition("/")[0]:
         raise ValueError(f"which version of {reference}? name/version or name@challenger; mlops-assets models list shows them")
-    found = registry.promote_by_hand(client, asked)
+    found = champions.promote_by_hand(client, asked)
     typer.echo(f"{found.name}@champion is version {found.version}")
 
 
@@ -114,9 +114,9 @@ def rollback(
     because: Annotated[str, typer.Option(help="Why; it is kept with the version that is taken back")],
 ) -> None:
     """Give @champion back to the version that had it before. The present one is withdrawn: no run promotes it again."""
-    from mlops_assets.ml import registry
+    from mlops_assets.ml import champions
 
-    present, before = registry.roll_back(_client(), _registered(name), because, datetime.now(UTC))
+    present, before = champions.roll_back(_client(), _registered(name), because, datetime.now(UTC))
     typer.echo(f"{before.name}@champion is version {before.version} again; version {present.version} is withdrawn")
 
 

@@ -202,7 +202,8 @@ def champion_asset(domain: Domain) -> dg.AssetsDefinition:
 
     @frame_asset(domain, "champion", about, kinds=("mlflow",), ins={"challenger": asset_in(domain, "registered_model")})
     def champion(context: dg.AssetExecutionContext, mlflow: MlflowResource, challenger: Frame) -> Frame:
-        from mlops_assets.ml.registry import CHAMPION, by_alias, promote
+        from mlops_assets.ml.champions import promote
+        from mlops_assets.ml.registry import CHAMPION, by_alias
 
         client, version = mlflow.run(domain.name).client, str(challenger["version"].iloc[0])
         present = by_alias(client, domain.model_name, CHAMPION)

@@ -45,10 +45,6 @@ for _logger in ("mlflow", "alembic"):
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
-BEFORE = "champion_before"
-"""Tag of a version that was promoted: the champion that it took the place of."""
-WITHDRAWN = "withdrawn"
-"""Tag of a version that a person has taken back: when, and why. No run promotes it again."""
 
 ARTIFACTS = "artifacts"
 """Where MLflow puts a Python model's files."""
@@ -144,72 +140,6 @@ def set_alias(client: MlflowClient, name: str, alias: str, version: int | str) -
     client.set_registered_model_alias(name, alias, str(version))
 
 
-def promote(client: MlflowClient, name: str, version: int | str) -> None:
-    """Gives `@champion` to the version, which remembers the one before it. ValueError if it was withdrawn."""
-    if since := withdrawn(client, name, version):
-        raise ValueError(f"{name} version {version} was withdrawn by hand, {since}")
-    before = by_alias(client, name, CHAMPION)
-    if before and str(before.version) != str(version):
-        client.set_model_version_tag(name, str(version), BEFORE, str(before.version))
-    set_alias(client, name, CHAMPION, version)
-
-
-def withdrawn(client: MlflowClient, name: str, version: int | str) -> str | None:
-    """When and why a person has taken the version back; None if nobody has."""
-    return next((item.tags.get(WITHDRAWN) for item in versions(client, name) if str(item.version) == str(version)), None)
-
-
-def promote_by_hand(client: MlflowClient, reference: str) -> ModelVersion:
-    """The version of `reference`, champion from now on, whatever any gate says, and no longer withdrawn. LookupError as `resolve`.
-
-    ValueError if it cannot be loaded.
-    """
-    found = resolve(client, reference)
-    _require_loadable(found)
-    if WITHDRAWN in found.tags:
-        client.delete_model_version_tag(found.name, str(found.version), WITHDRAWN)
-    promote(client, found.name, found.version)
-    return found
-
-
-def roll_back(client: MlflowClient, name: str, reason: str, now: datetime) -> tuple[ModelVersion, ModelVersion]:
-    """Gives `@champion` back to the version that had it before, and withdraws the present one; gives the present one and the one before.
-
-    LookupError if there is no champion or none before it, ValueError if that cannot be loaded; then nothing is changed.
-    """
-    present = resolve(client, f"{name}@{CHAMPION}")
-    before = _before(client, present)
-    if before is None:
-        raise LookupError(
-            f"{name} version {present.version} took nobody's place: name the version to promote; {_what_there_is(client, name)}"
-        )
-    _require_loadable(before)
-    client.set_model_version_tag(name, str(present.version), WITHDRAWN, f"{now:%Y-%m-%d %H:%M} UTC: {reason}")
-    set_alias(client, name, CHAMPION, before.version)
-    return present, before
-
-
-def _before(client: MlflowClient, version: ModelVersion) -> ModelVersion | None:
-    """The latest champion before this one that nobody has withdrawn; None if there is none."""
-    known = {str(item.version): item for item in versions(client, version.name)}
-    seen, number = {str(version.version)}, version.tags.get(BEFORE)
-    while number in known and number not in seen:
-        found = known[number]
-        if WITHDRAWN not in found.tags:
-            return found
-        seen.add(number)
-        number = found.tags.get(BEFORE)
-    return None
-
-
-def _require_loadable(version: ModelVersion) -> None:
-    try:
-        load_served(f"models:/{version.name}/{version.version}")
-    except Exception as error:
-        why = " ".join(str(error).split())
-        raise ValueError(f"{version.name} version {version.version} cannot be loaded, nothing is changed: {why}") from error
-
-
 def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
     """The version that carries `alias`; None without such a model or alias."""
     try:
@@ -228,13 +158,13 @@ def resolve(client: MlflowClient, reference: str) -> ModelVersion:
     name, slash, number = reference.partition("/")
     name, at, alias = (name, "", "") if slash else reference.partition("@")
     if at and not alias:
-        raise LookupError(f"no alias in {reference!r}; {_what_there_is(client, name)}")
+        raise LookupError(f"no alias in {reference!r}; {what_there_is(client, name)}")
     if not slash:
         found = by_alias(client, name, alias or CHAMPION)
     else:
         found = next((item for item in versions(client, name) if str(item.version) == number), None)
     if found is None:
-        raise LookupError(f"no model version {reference!r}; {_what_there_is(client, name)}")
+        raise LookupError(f"no model version {reference!r}; {what_there_is(client, name)}")
     return client.get_model_version(name, str(found.version))
 
 
@@ -419,7 +349,8 @@ def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
         yield from page
 
 
-def _what_there_is(client: MlflowClient, name: str) -> str:
+def what_there_is(client: MlflowClient, name: str) -> str:
+    """The versions and aliases of `name`, or else the registered models, for messages."""
     models = {model.name: model for model in _pages(lambda token: client.search_registered_models(max_results=PAGE, page_token=token))}
     if name not in models:
         return f"registered models: {', '.join(sorted(models)) or 'none'}"

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 from mlops_assets.domain import Domain, ForecastDomain, Method, TabularDomain
-from mlops_assets.ml import registry
+from mlops_assets.ml import champions, registry
 from mlops_assets.ml.chain import raw_records
 from mlops_assets.ml.engine import choose_engine
 from mlops_assets.ml.logged_model import libraries_of, log_served_model
@@ -136,7 +136,7 @@ def _judge(
 
 def _withdrawn(client: MlflowClient, domain: Domain, version: str, challenger: Metrics) -> Verdict | None:
     """The verdict on a version that a person has taken back; None if nobody has."""
-    since = registry.withdrawn(client, domain.model_name, version)
+    since = champions.withdrawn(client, domain.model_name, version)
     if since is None:
         return None
     reason = f"it was withdrawn by hand, {since}. To have it nevertheless: mlops-assets models promote {domain.name}/{version}"

@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from mlops_assets.domains.donostia_parking.spec import DONOSTIA_PARKING
-from mlops_assets.ml import registry
+from mlops_assets.ml import champions, registry
 from mlops_assets.ml.forecast.model import ForecastModel
 from mlops_assets.ml.provenance import PartitionRange, Provenance
 from mlops_assets.ml.release import judge_method, register_method
@@ -123,7 +123,7 @@ def two_methods(database: str, home: Path) -> MlflowClient:
     for method in DONOSTIA_PARKING.methods[:2]:
         model = ForecastModel.of(DONOSTIA_PARKING, method)
         version, _ = register_method(client, DONOSTIA_PARKING, model, run_id=run_id, provenance=_provenance("2022-05-03T23", 1.0))
-        registry.promote(client, DONOSTIA_PARKING.model_name, version.version)
+        champions.promote(client, DONOSTIA_PARKING.model_name, version.version)
     return client
 
 
@@ -138,7 +138,7 @@ def test_rollback_gives_the_alias_back_and_no_run_promotes_the_withdrawn_version
     assert not verdict.decision.promote
     assert "counts of a closed car park" in verdict.decision.reason
     with pytest.raises(ValueError, match="version 2 was withdrawn by hand"):
-        registry.promote(two_methods, name, 2)
+        champions.promote(two_methods, name, 2)
     assert "withdrawn " in cli("models", "list").out.splitlines()[1]
     assert "  withdrawn: " in cli("models", "trace", "donostia_parking/2").out
     again = cli("models", "rollback", "donostia_parking", "--because", "once more")
@@ -165,7 +165,7 @@ def test_promote_by_hand_takes_a_withdrawn_version_back_in(cli: Command, two_met
 
     assert (ended.code, ended.out) == (0, f"{DONOSTIA_PARKING.model_name}@champion is version 2\n")
     found = registry.resolve(two_methods, DONOSTIA_PARKING.model_name)
-    assert (found.version, registry.WITHDRAWN in found.tags) == (2, False)
+    assert (found.version, champions.WITHDRAWN in found.tags) == (2, False)
 
 
 @pytest.mark.parametrize(

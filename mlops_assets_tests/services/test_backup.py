@@ -12,7 +12,7 @@ import pytest
 
 from mlops_assets.domain import Column, Table
 from mlops_assets.domains.donostia_parking.spec import DONOSTIA_PARKING
-from mlops_assets.ml import registry
+from mlops_assets.ml import champions, registry
 from mlops_assets.ml.forecast.model import ForecastModel
 from mlops_assets.ml.provenance import Provenance
 from mlops_assets.ml.release import register_method
@@ -71,7 +71,7 @@ def _promote(server: MlflowServer, number: int) -> None:
     provenance = Provenance("run", "2022-05-03T23", "code", "commit", "", {"mae": 1.0}, upstream={"donostia_parking/series": {"x": "v1"}})
     model = ForecastModel.of(DONOSTIA_PARKING, DONOSTIA_PARKING.methods[number])
     version, _ = register_method(client, DONOSTIA_PARKING, model, run_id=run_id, provenance=provenance)
-    registry.promote(client, NAME, version.version)
+    champions.promote(client, NAME, version.version)
 
 
 def _champion(server: MlflowServer) -> tuple[registry.Trace, pd.DataFrame]:
